@@ -1,0 +1,291 @@
+//! The one contract of every failure in keyless.
+//!
+//! Owns: the links of a chain of trust, the classes of failure, and the trait that every
+//! crate's error implements so that one table yields condition, event, metric label, retry
+//! and the doctor's output. Refuses: values, tokens, I/O, and any knowledge of a provider.
+//!
+//! Tests are beside the code.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// The link of the chain from a cluster's token to a Secret at which something broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Link {
+    /// The Kubernetes object that asked: its spec is wrong or incomplete.
+    Manifest,
+    /// The store that the object names.
+    Store,
+    /// Minting or reading the subject token.
+    Token,
+    /// The issuer's discovery document.
+    IssuerDocument,
+    /// The issuer's signing keys.
+    Keys,
+    /// The trust object at the cloud: OIDC provider, federated credential, pool provider.
+    TrustObject,
+    /// The exchange of the token for a credential: role, app, service account.
+    Identity,
+    /// The credential's permission on the secret.
+    Permission,
+    /// Decryption of the secret by a key service.
+    Decryption,
+    /// The secret itself: missing, wrong version, wrong shape.
+    Secret,
+    /// Turning fetched values into the wanted Secret.
+    Template,
+    /// Writing to Kubernetes.
+    Kubernetes,
+    /// The network or the provider's availability.
+    Network,
+}
+
+impl Link {
+    /// The name used in metrics, JSON and the doctor's drawing.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Store => "store",
+            Self::Token => "token",
+            Self::IssuerDocument => "issuer-document",
+            Self::Keys => "keys",
+            Self::TrustObject => "trust-object",
+            Self::Identity => "identity",
+            Self::Permission => "permission",
+            Self::Decryption => "decryption",
+            Self::Secret => "secret",
+            Self::Template => "template",
+            Self::Kubernetes => "kubernetes",
+            Self::Network => "network",
+        }
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What kind of failure it is; decides how soon a retry makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// What a user wrote is wrong: retrying without a change is useless.
+    Config,
+    /// A login or permission was refused (401, 403): slow retry, trust takes minutes to spread.
+    Denied,
+    /// The thing asked for does not exist (404).
+    NotFound,
+    /// Asked too often (429): the provider's `Retry-After` or a longer back-off.
+    Throttled,
+    /// The peer could not be reached or failed (5xx, timeout): ordinary back-off.
+    Unavailable,
+    /// Someone else changed the same object (409): at once, with fresh facts.
+    Conflict,
+    /// A defect of keyless, or an answer no correct peer gives.
+    Bug,
+}
+
+impl Class {
+    /// The label used in metrics and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Denied => "denied",
+            Self::NotFound => "not-found",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Conflict => "conflict",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// A Kubernetes object that a failure points the user at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    /// Kind, e.g. `ClusterSecretStore`.
+    pub kind: String,
+    /// Namespace, absent for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference to `kind` `namespace/name`; an empty namespace means cluster scope.
+    pub fn new(
+        kind: impl Into<String>,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        let namespace = namespace.into();
+        Self {
+            kind: kind.into(),
+            namespace: (!namespace.is_empty()).then_some(namespace),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(ns) => write!(f, "{} {}/{}", self.kind, ns, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// Implemented by the error type at every crate's boundary.
+///
+/// `Display` of the error states the failed intent with its identifiers; the methods here
+/// carry what a program needs. Nothing returned may hold a secret value or a token.
+pub trait Fault: Error + Send + Sync + 'static {
+    /// The broken link.
+    fn link(&self) -> Link;
+    /// The class of failure.
+    fn class(&self) -> Class;
+    /// The stable code of the failure catalogue, e.g. `A3`, documented in `docs/errors/`;
+    /// empty where the catalogue has no row.
+    fn code(&self) -> &'static str {
+        ""
+    }
+    /// The provider's own error code, e.g. `InvalidIdentityToken`.
+    fn provider_code(&self) -> Option<&str> {
+        None
+    }
+    /// The provider's request id, for a support case.
+    fn request_id(&self) -> Option<&str> {
+        None
+    }
+    /// What was seen.
+    fn observed(&self) -> Option<String> {
+        None
+    }
+    /// What would have been right.
+    fn required(&self) -> Option<String> {
+        None
+    }
+    /// What the user can do, one sentence in the imperative.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+    /// The peer's wish for the earliest retry.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+    /// The object to point the user at when it is not the one that was being reconciled.
+    fn blame(&self) -> Option<ObjectRef> {
+        None
+    }
+}
+
+/// The text shown to users: the failed intent, its causes, what was seen and required, the fix
+/// and the catalogue code, on one line of at most [`MAX_MESSAGE`] bytes.
+///
+/// Request ids are left out: they differ on each retry and would make the text, and with it
+/// every condition and event, change without news.
+#[must_use]
+pub fn explain(fault: &dyn Fault) -> String {
+    let mut out = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !text.is_empty() && !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        cause = error.source();
+    }
+    if let Some(observed) = fault.observed() {
+        out.push_str("; observed ");
+        out.push_str(&observed);
+    }
+    if let Some(required) = fault.required() {
+        out.push_str("; required ");
+        out.push_str(&required);
+    }
+    if let Some(hint) = fault.hint() {
+        out.push_str(". ");
+        out.push_str(&hint);
+    }
+    if !fault.code().is_empty() {
+        out.push_str(" [");
+        out.push_str(fault.code());
+        out.push(']');
+    }
+    let mut out: String = out
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if out.len() > MAX_MESSAGE {
+        let mut end = MAX_MESSAGE;
+        while !out.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.truncate(end);
+        out.push('…');
+    }
+    out
+}
+
+/// The longest message put into a condition or event, in bytes: events refuse more than 1,024.
+pub const MAX_MESSAGE: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot log in to AWS as {role}")]
+    struct Login {
+        role: &'static str,
+        #[source]
+        source: std::io::Error,
+    }
+
+    impl Fault for Login {
+        fn link(&self) -> Link {
+            Link::Identity
+        }
+        fn class(&self) -> Class {
+            Class::Denied
+        }
+        fn code(&self) -> &'static str {
+            "A3"
+        }
+        fn required(&self) -> Option<String> {
+            Some("subject x".into())
+        }
+        fn hint(&self) -> Option<String> {
+            Some("Add the subject to the role's trust policy".into())
+        }
+    }
+
+    #[test]
+    fn message_names_intent_cause_requirement_fix_and_code() {
+        let error = Login {
+            role: "r",
+            source: std::io::Error::other("refused\nby peer"),
+        };
+        assert_eq!(
+            explain(&error),
+            "cannot log in to AWS as r: refused by peer; required subject x. \
+             Add the subject to the role's trust policy [A3]"
+        );
+    }
+
+    #[test]
+    fn long_messages_are_cut_at_a_character() {
+        let error = Login {
+            role: "r",
+            source: std::io::Error::other("é".repeat(900)),
+        };
+        let text = explain(&error);
+        assert!(text.ends_with('…') && text.len() <= MAX_MESSAGE + '…'.len_utf8());
+    }
+}

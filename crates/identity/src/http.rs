@@ -1,0 +1,55 @@
+//! The one way out: every provider and identity call goes through [`HttpExchange`].
+//!
+//! Owns: time limits, the size limit of an answer, no redirects, own roots. Refuses: retries
+//! (they belong to whoever knows what may be repeated) and logging of bodies.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+/// A request that was not answered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HttpError {
+    /// No connection: name resolution, refused, TLS.
+    #[error("cannot connect to {host}: {reason}")]
+    Connect {
+        /// Host and port.
+        host: String,
+        /// The cause, without the URL's query.
+        reason: String,
+    },
+    /// No complete answer in time.
+    #[error("no answer from {host} within {limit:?}")]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The limit that passed.
+        limit: Duration,
+    },
+    /// The answer broke off or was larger than allowed.
+    #[error("unusable answer from {host}: {reason}")]
+    Body {
+        /// Host and port.
+        host: String,
+        /// The cause.
+        reason: String,
+    },
+    /// The request could not be formed.
+    #[error("cannot form a request to {host}: {reason}")]
+    Request {
+        /// Host and port.
+        host: String,
+        /// The cause.
+        reason: String,
+    },
+}
+
+/// Sends one request, returns one answer with its whole body. Never follows a redirect.
+pub trait HttpExchange: Send + Sync + std::fmt::Debug {
+    /// Sends `request`.
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>>;
+}

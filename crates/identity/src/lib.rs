@@ -1,0 +1,16 @@
+//! Subject tokens and their exchange for credentials.
+//!
+//! Owns: what a login needs from the cluster, the one way out over HTTP, the exchanges with
+//! each cloud's token service, and the one credential cache: single-flight, refreshed early,
+//! keyed by everything that makes an identity different.
+//! Refuses: knowledge of secrets, Kubernetes clients, retries of denied logins.
+
+mod cluster;
+mod environment;
+mod error;
+mod http;
+
+pub use cluster::{Cluster, ServiceAccount, SubjectToken};
+pub use environment::Environment;
+pub use error::Error;
+pub use http::{HttpError, HttpExchange};

@@ -1,0 +1,9 @@
+//! The pure road from fetched values to the wanted Secret.
+//!
+//! Owns: secret bytes, property paths, decoding, rewrite, key conversion, merge, template,
+//! data hash, and the comparison of the wanted Secret with what exists.
+//! Refuses: I/O, clocks, async, Kubernetes clients.
+
+mod bytes;
+
+pub use bytes::SecretBytes;

@@ -1,0 +1,2 @@
+//! Tasks that are not cargo's.
+fn main() {}
