@@ -1,1 +1,11 @@
-//! keyless-sandbox
+//! The whole story on one machine: a Kubernetes API, its issuer, and clouds that really verify.
+//!
+//! Owns: the in-process API server (`kube`), the cluster's issuer (`issuer`), the emulated
+//! clouds (`aws`), their TLS (`tls`) and their clock (`clock`).
+//! Refuses: production paths; nothing here is linked by the operator's reconcile.
+
+pub mod aws;
+pub mod clock;
+pub mod issuer;
+pub mod kube;
+pub mod tls;

@@ -1,0 +1,1 @@
+//! The cluster's issuer: signing keys, minted tokens, and the two documents over HTTPS.
