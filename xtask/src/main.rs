@@ -1,2 +1,50 @@
-//! Tasks that are not cargo's.
-fn main() {}
+//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `generate`, `deny`, `ci`.
+//!
+//! Owns: what must be built or fetched before the tests can run, and the generated files.
+//! Refuses: anything that a plain `cargo` command already does.
+
+mod cache;
+mod deny;
+mod generate;
+mod test;
+mod testbed;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Tasks of the keyless workspace that are not cargo's own"
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run all tests: units, sandbox scenarios, and the same scenarios on a real kube-apiserver
+    Test(test::Args),
+    /// Build kube-apiserver, kube-controller-manager, etcd and kubectl; print their folder
+    Testbed,
+    /// Write the generated files: CRDs, manifests, CLI reference
+    Generate(generate::Args),
+    /// Check licences and banned crates
+    Deny,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Test(args) => test::run(&args),
+        Task::Testbed => testbed::print(),
+        Task::Generate(args) => generate::run(&args),
+        Task::Deny => deny::run(),
+    };
+    if let Err(error) = result {
+        eprintln!("xtask: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,90 @@
+//! The generated files. Each is made by the program itself (`keyless crds`, `keyless reference`)
+//! so that what is committed is what users get; `--check` fails when one has drifted.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cache;
+
+/// Arguments of `cargo xtask generate`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing; fail if a committed file differs from what would be written
+    #[arg(long)]
+    check: bool,
+}
+
+/// What is generated: the file below the workspace's root, and the arguments of `keyless`
+/// whose standard output it holds.
+const FILES: &[(&str, &[&str])] = &[
+    (
+        "deploy/crds/clusterexternalsecrets.yaml",
+        &["crds", "clusterexternalsecrets"],
+    ),
+    (
+        "deploy/crds/clustersecretstores.yaml",
+        &["crds", "clustersecretstores"],
+    ),
+    (
+        "deploy/crds/externalsecrets.yaml",
+        &["crds", "externalsecrets"],
+    ),
+    ("deploy/crds/secretstores.yaml", &["crds", "secretstores"]),
+    ("deploy/rbac.yaml", &["manifests", "rbac"]),
+    ("deploy/operator.yaml", &["manifests", "operator"]),
+    ("docs/reference/cli.md", &["reference", "cli"]),
+    ("docs/reference/metrics.md", &["reference", "metrics"]),
+];
+
+/// Writes or checks every generated file.
+pub fn run(args: &Args) -> Result<()> {
+    let root = cache::workspace();
+    let status = Command::new("cargo")
+        .current_dir(&root)
+        .args(["build", "--quiet", "--package", "keyless"])
+        .status()?;
+    ensure!(status.success(), "keyless does not build");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+    let binary = target.join("debug/keyless");
+    let mut drifted = Vec::new();
+    for (file, arguments) in FILES {
+        let output = Command::new(&binary)
+            .args(*arguments)
+            .output()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        ensure!(
+            output.status.success(),
+            "keyless {} failed: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let path = root.join(file);
+        if fs::read(&path).is_ok_and(|present| present == output.stdout) {
+            continue;
+        }
+        if args.check {
+            drifted.push(*file);
+        } else {
+            write(&path, &output.stdout)?;
+            eprintln!("xtask: wrote {file}");
+        }
+    }
+    if !drifted.is_empty() {
+        bail!(
+            "generated files have drifted, run `cargo xtask generate`: {}",
+            drifted.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
