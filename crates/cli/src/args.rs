@@ -1,0 +1,30 @@
+//! The command line: verbs grouped by what a person wants.
+
+use clap::{Parser, Subcommand};
+
+/// Secrets for Kubernetes workloads without any stored key.
+#[derive(Parser)]
+#[command(name = "keyless", version, about, long_about = None, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 fine, 1 findings or differences, 2 wrong use, 3 could not look.")]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the operator: sync ExternalSecrets into Secrets
+    Controller(Box<crate::controller::Flags>),
+    /// Put the whole story on this machine: Kubernetes, its issuer, AWS and the operator
+    Sandbox(crate::sandbox::Flags),
+    /// Measure the operator beside the raw ceiling of the same API server
+    Bench(crate::bench::Flags),
+    /// Print the CRDs
+    Crds(crate::crds::Flags),
+    /// Print the manifests of an installation
+    Manifests(crate::manifests::Flags),
+    /// Print the reference of the command line or of the metrics, in Markdown
+    Reference(crate::reference::Flags),
+}

@@ -1,0 +1,182 @@
+//! `keyless manifests`: what an installation needs beside the CRDs, made from one table of rights.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::{Context, Result};
+
+use crate::outcome::Outcome;
+
+/// Flags of `keyless manifests`.
+#[derive(clap::Args)]
+pub struct Flags {
+    /// Which part
+    #[arg(value_enum)]
+    part: Part,
+    /// Namespace of the operator
+    #[arg(long, default_value = "external-secrets")]
+    namespace: String,
+    /// Image of the operator
+    #[arg(long, default_value = "ghcr.io/keyless/keyless:latest")]
+    image: String,
+}
+
+/// A part of an installation.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Part {
+    /// Namespace, service account, roles and bindings
+    Rbac,
+    /// The Deployment and the Service of its metrics
+    Operator,
+}
+
+/// One rule of the operator's ClusterRole, with the reason it is needed.
+struct Rule {
+    why: &'static str,
+    groups: &'static [&'static str],
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        why: "the objects that say what to sync",
+        groups: &["external-secrets.io"],
+        resources: &["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets"],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule {
+        why: "their status; finalizers of another operator are removed at deletion",
+        groups: &["external-secrets.io"],
+        resources: &[
+            "externalsecrets",
+            "externalsecrets/status",
+            "externalsecrets/finalizers",
+            "secretstores/status",
+            "clustersecretstores/status",
+            "clusterexternalsecrets/status",
+        ],
+        verbs: &["update", "patch"],
+    },
+    Rule {
+        why: "the Secrets that are written, and credentials that stores name",
+        groups: &[""],
+        resources: &["secrets"],
+        verbs: &["get", "list", "watch", "create", "update", "patch", "delete"],
+    },
+    Rule {
+        why: "which role a service account stands for, and certificate authorities",
+        groups: &[""],
+        resources: &["serviceaccounts", "configmaps"],
+        verbs: &["get"],
+    },
+    Rule {
+        why: "tokens for the service accounts that stores name in serviceAccountRef",
+        groups: &[""],
+        resources: &["serviceaccounts/token"],
+        verbs: &["create"],
+    },
+    Rule {
+        why: "the conditions of ClusterSecretStores",
+        groups: &[""],
+        resources: &["namespaces"],
+        verbs: &["get", "list", "watch"],
+    },
+    Rule { why: "what happened, told on the object", groups: &[""], resources: &["events"], verbs: &["create", "patch"] },
+];
+
+/// Prints one part.
+pub fn run(flags: &Flags) -> Result<Outcome> {
+    let text = match flags.part {
+        Part::Rbac => rbac(&flags.namespace)?,
+        Part::Operator => operator(&flags.namespace, &flags.image),
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    Ok(Outcome::Fine)
+}
+
+fn list(items: &[&str]) -> String {
+    let quoted: Vec<String> = items.iter().map(|i| if i.is_empty() { "\"\"".to_owned() } else { (*i).to_owned() }).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn rbac(namespace: &str) -> Result<String> {
+    let mut out = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n---\n\
+         apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: external-secrets\n  namespace: {namespace}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: external-secrets-controller\nrules:\n"
+    );
+    for rule in RULES {
+        write!(
+            out,
+            "  # {}\n  - apiGroups: {}\n    resources: {}\n    verbs: {}\n",
+            rule.why,
+            list(rule.groups),
+            list(rule.resources),
+            list(rule.verbs)
+        )?;
+    }
+    write!(
+        out,
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: external-secrets-controller\n\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: external-secrets-controller\n\
+         subjects:\n  - kind: ServiceAccount\n    name: external-secrets\n    namespace: {namespace}\n\
+         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: external-secrets-leaderelection\n  namespace: {namespace}\n\
+         rules:\n  # who leads when there are several replicas\n  - apiGroups: [coordination.k8s.io]\n    resources: [leases]\n    verbs: [get, create, update, patch]\n\
+         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: external-secrets-leaderelection\n  namespace: {namespace}\n\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: external-secrets-leaderelection\n\
+         subjects:\n  - kind: ServiceAccount\n    name: external-secrets\n    namespace: {namespace}\n"
+    )?;
+    Ok(out)
+}
+
+fn operator(namespace: &str, image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: external-secrets
+  namespace: {namespace}
+  labels: {{app.kubernetes.io/name: external-secrets}}
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {{app.kubernetes.io/name: external-secrets}}
+  template:
+    metadata:
+      labels: {{app.kubernetes.io/name: external-secrets}}
+    spec:
+      serviceAccountName: external-secrets
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        seccompProfile: {{type: RuntimeDefault}}
+      containers:
+        - name: keyless
+          image: {image}
+          args: [controller]
+          ports:
+            - {{name: metrics, containerPort: 8080}}
+            - {{name: live, containerPort: 8082}}
+          livenessProbe:
+            httpGet: {{path: /healthz, port: live}}
+          readinessProbe:
+            httpGet: {{path: /readyz, port: live}}
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities: {{drop: [ALL]}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: external-secrets-metrics
+  namespace: {namespace}
+  labels: {{app.kubernetes.io/name: external-secrets}}
+spec:
+  selector: {{app.kubernetes.io/name: external-secrets}}
+  ports:
+    - {{name: metrics, port: 8080, targetPort: metrics}}
+"
+    )
+}
