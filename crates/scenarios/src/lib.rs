@@ -4,5 +4,3 @@
 //! Owns: the rings, the thin client, and the fixtures. The scenarios are in `tests/`.
 
 pub mod api;
-pub mod child;
-pub mod real;

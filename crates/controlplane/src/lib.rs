@@ -1,4 +1,9 @@
-//! A real Kubernetes API: etcd, kube-apiserver and the controllers that a test can feel.
+//! A real Kubernetes API on loopback: etcd, kube-apiserver and the controllers that a test can
+//! feel, for scenario tests and benchmarks.
+//!
+//! Owns: the processes, their flags, their end. Refuses: building them (`cargo xtask testbed`).
+
+mod child;
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::child::Server;
+pub use crate::child::Server;
 
 const ADMIN_TOKEN: &str = "scenario-admin";
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -41,12 +46,22 @@ impl ControlPlane {
         let dir = tempfile::Builder::new().prefix("keyless-real-").tempdir()?;
         let root = dir.path();
         let ports = free_ports(4)?;
-        let [etcd, peer, api, kcm] = ports.as_slice() else { bail!("no free ports") };
+        let [etcd, peer, api, kcm] = ports.as_slice() else {
+            bail!("no free ports")
+        };
         let url = format!("https://127.0.0.1:{api}");
         let kubeconfig = write_files(root, &url, issuer)?;
         let mut servers = vec![
-            Server::spawn(&bin.join("etcd"), &etcd_flags(root, *etcd, *peer), &root.join("etcd.log"))?,
-            Server::spawn(&bin.join("kube-apiserver"), &api_flags(root, *etcd, *api, issuer.url), &root.join("kube-apiserver.log"))?,
+            Server::spawn(
+                &bin.join("etcd"),
+                &etcd_flags(root, *etcd, *peer),
+                &root.join("etcd.log"),
+            )?,
+            Server::spawn(
+                &bin.join("kube-apiserver"),
+                &api_flags(root, *etcd, *api, issuer.url),
+                &root.join("kube-apiserver.log"),
+            )?,
         ];
         let ca_pem = wait_ready(root, &url, &mut servers).await?;
         servers.push(Server::spawn(
@@ -54,7 +69,13 @@ impl ControlPlane {
             &controller_flags(root, &kubeconfig, *kcm),
             &root.join("kube-controller-manager.log"),
         )?);
-        Ok(Self { kubeconfig, url, ca_pem, _servers: servers, _dir: dir })
+        Ok(Self {
+            kubeconfig,
+            url,
+            ca_pem,
+            _servers: servers,
+            _dir: dir,
+        })
     }
 
     /// The administrator's bearer token.
@@ -66,14 +87,22 @@ impl ControlPlane {
 
 /// Ports that were free a moment ago.
 fn free_ports(count: usize) -> Result<Vec<u16>> {
-    let listeners: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect()
+    let listeners: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()?;
+    listeners
+        .iter()
+        .map(|l| Ok(l.local_addr()?.port()))
+        .collect()
 }
 
 fn write_files(root: &Path, url: &str, issuer: &ServiceAccountIssuer<'_>) -> Result<PathBuf> {
     fs::write(root.join("sa.key"), issuer.private_key_pem)?;
     fs::write(root.join("sa.pub"), issuer.public_key_pem)?;
-    fs::write(root.join("tokens.csv"), format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n"))?;
+    fs::write(
+        root.join("tokens.csv"),
+        format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n"),
+    )?;
     let kubeconfig = root.join("kubeconfig");
     fs::write(
         &kubeconfig,
@@ -89,7 +118,9 @@ fn write_files(root: &Path, url: &str, issuer: &ServiceAccountIssuer<'_>) -> Res
 }
 
 fn flags(list: &[(&str, String)]) -> Vec<String> {
-    list.iter().map(|(name, value)| format!("--{name}={value}")).collect()
+    list.iter()
+        .map(|(name, value)| format!("--{name}={value}"))
+        .collect()
 }
 
 fn etcd_flags(root: &Path, client: u16, peer: u16) -> Vec<String> {
@@ -120,7 +151,10 @@ fn api_flags(root: &Path, etcd: u16, port: u16, issuer: &str) -> Vec<String> {
         ("authorization-mode", "RBAC".into()),
         ("token-auth-file", file("tokens.csv")),
         ("service-account-issuer", issuer.to_owned()),
-        ("service-account-jwks-uri", format!("{issuer}/openid/v1/jwks")),
+        (
+            "service-account-jwks-uri",
+            format!("{issuer}/openid/v1/jwks"),
+        ),
         ("service-account-key-file", file("sa.pub")),
         ("service-account-signing-key-file", file("sa.key")),
         ("api-audiences", "https://kubernetes.default.svc".into()),
@@ -155,7 +189,10 @@ async fn wait_ready(root: &Path, url: &str, servers: &mut [Server]) -> Result<Ve
         if servers.iter_mut().any(Server::ended) || begin.elapsed() > START_LIMIT {
             let log = fs::read_to_string(root.join("kube-apiserver.log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(15).collect();
-            bail!("kube-apiserver did not become ready; the end of its log, newest first:\n{}", tail.join("\n"));
+            bail!(
+                "kube-apiserver did not become ready; the end of its log, newest first:\n{}",
+                tail.join("\n")
+            );
         }
         if client.is_none() && certificate.exists() {
             let pem = fs::read(&certificate)?;
@@ -165,7 +202,11 @@ async fn wait_ready(root: &Path, url: &str, servers: &mut [Server]) -> Result<Ve
                 .map(|client| (client, pem));
         }
         if let Some((http, pem)) = &client {
-            let answer = http.get(format!("{url}/readyz")).bearer_auth(ADMIN_TOKEN).send().await;
+            let answer = http
+                .get(format!("{url}/readyz"))
+                .bearer_auth(ADMIN_TOKEN)
+                .send()
+                .await;
             if answer.is_ok_and(|a| a.status().is_success()) {
                 return Ok(pem.clone());
             }
@@ -179,6 +220,7 @@ async fn wait_ready(root: &Path, url: &str, servers: &mut [Server]) -> Result<Ve
 /// # Errors
 /// When the variable is unset: `cargo xtask test` sets it.
 pub fn testbed() -> Result<PathBuf> {
-    let dir = std::env::var_os("KEYLESS_TESTBED").context("KEYLESS_TESTBED is not set: run `cargo xtask test`")?;
+    let dir = std::env::var_os("KEYLESS_TESTBED")
+        .context("KEYLESS_TESTBED is not set: run `cargo xtask test`")?;
     Ok(PathBuf::from(dir))
 }
