@@ -6,4 +6,9 @@
 
 mod bytes;
 
+pub mod decode;
+pub mod hash;
+pub mod keys;
+pub mod null_bytes;
+
 pub use bytes::SecretBytes;
