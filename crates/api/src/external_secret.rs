@@ -21,6 +21,7 @@ pub use window::{SyncWindow, SyncWindowKind, SyncWindows};
 
 use crate::duration::{self, GoDuration};
 use crate::reference::StoreRef;
+use crate::rules;
 use crate::schema::{object, string_enum};
 use crate::status::{Condition, LocalReference};
 
@@ -38,7 +39,12 @@ string_enum! {
 
 object! {
     /// Which remote values to read, how to shape them, and the Secret to keep them in.
-    pub struct ExternalSecretSpec {
+    pub struct ExternalSecretSpec [
+        .rule(
+            "(has(self.data) && size(self.data) > 0) || (has(self.dataFrom) && size(self.dataFrom) > 0)",
+            rules::NO_DATA,
+        )
+    ] {
         /// The store used by every entry that does not name a source of its own.
         secret_store_ref opt "secretStoreRef": Option<StoreRef>,
         /// The Secret to write, and what happens to it when this object or the remote values go.
@@ -62,7 +68,7 @@ object! {
         /// coming from dataFrom.
         data opt "data": Vec<ExternalSecretData>,
         /// Sources that yield many keys at once. Later entries win over earlier ones.
-        data_from opt "dataFrom": Vec<DataFrom>,
+        data_from opt "dataFrom": Vec<DataFrom> { .max_items(rules::MANY) },
     }
 
     /// What the operator last saw and did.

@@ -10,10 +10,12 @@
 
 mod cluster_external_secret;
 pub mod constants;
+mod crd;
 mod decode;
 pub mod duration;
 mod external_secret;
 mod reference;
+mod rules;
 mod schema;
 mod status;
 mod store;
@@ -22,6 +24,7 @@ pub use cluster_external_secret::{
     ClusterCondition, ClusterExternalSecretSpec, ClusterExternalSecretStatus,
     ExternalSecretMetadata, NamespaceFailure,
 };
+pub use crd::{crds, crds_yaml};
 pub use decode::{DecodeError, decode};
 pub use duration::GoDuration;
 pub use external_secret::*;

@@ -118,6 +118,12 @@ impl Node {
         self.length(1, 253).pattern(r"^[-._a-zA-Z0-9]+$")
     }
 
+    /// Drops the list of admitted values: the API names some and takes any text.
+    pub(crate) fn any_text(mut self) -> Self {
+        self.fields.remove("enum");
+        self
+    }
+
     /// A validation rule in the Common Expression Language with a fixed message.
     pub(crate) fn rule(self, rule: &str, message: &str) -> Self {
         self.validation(json!({"rule": rule, "message": message}))
@@ -395,17 +401,3 @@ macro_rules! string_enum {
     )+};
 }
 pub(crate) use string_enum;
-
-impl Node {
-    /// A Go duration. The length is bounded because a rule's cost must be; no real duration
-    /// comes near the bound.
-    pub(crate) fn duration(self) -> Self {
-        self.max_length(128)
-    }
-
-    /// Drops the list of admitted values: the API names some and takes any text.
-    pub(crate) fn any_text(mut self) -> Self {
-        self.fields.remove("enum");
-        self
-    }
-}

@@ -43,6 +43,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, GoDuration};
 use crate::reference::LabelSelector;
+use crate::rules;
 use crate::schema::{Node, Schema, object};
 use crate::status::Condition;
 
@@ -74,10 +75,10 @@ object! {
         retry_settings opt "retrySettings": Option<RetrySettings>,
         /// How often the store itself is checked: seconds as a number, or a Go duration as text.
         /// Zero, or nothing, leaves it to the operator's default.
-        refresh_interval opt "refreshInterval": Option<IntOrString>,
+        refresh_interval opt "refreshInterval": Option<IntOrString> { .store_interval() },
         /// Namespaces that may use a cluster-wide store; all of them when nothing is listed. One
         /// matching condition is enough.
-        conditions opt "conditions": Vec<StoreCondition>,
+        conditions opt "conditions": Vec<StoreCondition> { .max_items(rules::MANY) },
     }
 
     /// How failed calls to the provider are repeated.
@@ -95,7 +96,9 @@ object! {
         /// Namespaces of these names.
         namespaces opt "namespaces": Vec<String> { .items(Node::dns_label) },
         /// Namespaces whose name matches one of these regular expressions (RE2) anywhere.
-        namespace_regexes opt "namespaceRegexes": Vec<String>,
+        namespace_regexes opt "namespaceRegexes": Vec<String> {
+            .max_items(rules::MANY).items(Node::regexp)
+        },
     }
 
     /// What the operator last saw of the store.

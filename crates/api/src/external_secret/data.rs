@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::reference::SourceRef;
+use crate::rules;
 use crate::schema::{object, string_enum};
 
 string_enum! {
@@ -101,7 +102,16 @@ object! {
     }
 
     /// A source of many keys.
-    pub struct DataFrom {
+    pub struct DataFrom [
+        .rule(
+            "has(self.extract) || has(self.find) || has(self.sourceRef)",
+            rules::NO_SOURCE,
+        )
+        .rule(
+            "!(has(self.extract) && has(self.find)) && !((has(self.extract) || has(self.find)) && has(self.sourceRef) && has(self.sourceRef.generatorRef))",
+            rules::MANY_SOURCES,
+        )
+    ] {
         /// Reads one secret that is a JSON object and stores each member under its own key.
         extract opt "extract": Option<RemoteRef>,
         /// Reads every secret that matches a search.

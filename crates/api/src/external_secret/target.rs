@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::DecodingStrategy;
+use crate::rules;
 use crate::schema::{object, string_enum};
 
 string_enum! {
@@ -69,7 +70,22 @@ pub enum TemplateScope {
 
 object! {
     /// The object that receives the values.
-    pub struct ExternalSecretTarget {
+    pub struct ExternalSecretTarget [
+        .rule(
+            "!has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || !has(self.creationPolicy) || !(self.creationPolicy in ['Merge', 'None', 'CreateOrMerge'])",
+            rules::DELETE_NOT_OWNED,
+        )
+        .rule(
+            "!has(self.deletionPolicy) || self.deletionPolicy != 'Merge' || !has(self.creationPolicy) || self.creationPolicy != 'None'",
+            rules::MERGE_WITH_NONE,
+        )
+        .rule_saying(
+            // A target of another kind takes any path.
+            "(has(self.manifest) && !(self.manifest.apiVersion == 'v1' && self.manifest.kind == 'Secret')) || !has(self.template) || !has(self.template.templateFrom) || self.template.templateFrom.all(from, !has(from.target) || from.target.lowerAscii() in ['', 'data', 'annotations', 'labels'])",
+            "'templateFrom target=\"' + self.template.templateFrom.filter(from, has(from.target) && !(from.target.lowerAscii() in ['', 'data', 'annotations', 'labels']))[0].target + '\" is not allowed when targeting a Secret, must be one of \"Data\", \"Annotations\" or \"Labels\"'",
+            rules::TEMPLATE_SCOPE,
+        )
+    ] {
         /// Name of the Secret; that of the ExternalSecret when nothing is set.
         name opt "name": Option<String> { .dns_subdomain() },
         /// Who creates and owns the Secret. Owner: the operator, and the Secret goes with the
@@ -99,7 +115,20 @@ object! {
     }
 
     /// A blueprint of the target. Values are Go templates that see the fetched values by key.
-    pub struct ExternalSecretTemplate {
+    pub struct ExternalSecretTemplate [
+        .rule(
+            "!has(self.type) || self.type != 'bootstrap.kubernetes.io/token'",
+            rules::BOOTSTRAP_TOKEN,
+        )
+        .rule(
+            "!has(self.type) || self.type != 'kubernetes.io/service-account-token' || !has(self.metadata) || !has(self.metadata.annotations) || !('kubernetes.io/service-account.name' in self.metadata.annotations)",
+            rules::TOKEN_ANNOTATION,
+        )
+        .rule(
+            "!has(self.type) || self.type != 'kubernetes.io/service-account-token' || !has(self.templateFrom) || !self.templateFrom.exists(from, has(from.target) && from.target.lowerAscii() == 'annotations')",
+            rules::TOKEN_TARGET,
+        )
+    ] {
         /// Type of the Secret, such as kubernetes.io/tls; Opaque when nothing is set.
         kind opt "type": Option<String>,
         /// Version of the template language; v2 is Go text/template with the Sprig functions.
@@ -113,7 +142,7 @@ object! {
         /// postgres://{{ .user }}:{{ .password }}@db:5432/app.
         data opt "data": BTreeMap<String, String>,
         /// Templates kept elsewhere, or written as one text that yields several keys.
-        template_from opt "templateFrom": Vec<TemplateFrom>,
+        template_from opt "templateFrom": Vec<TemplateFrom> { .max_items(rules::MANY) },
     }
 
     /// Metadata of the target.
@@ -136,7 +165,9 @@ object! {
         literal opt "literal": Option<String>,
         /// Which part of the target is filled: Data, Annotations or Labels. For targets other
         /// than Secrets also a dotted path such as spec.rules[0].from.
-        target opt "target": Option<String> { .default("Data") },
+        target opt "target": Option<String> {
+            .default("Data").max_length(rules::LONG_PATH)
+        },
         /// How rendered values are decoded before they are stored.
         values_decoding_strategy opt "valuesDecodingStrategy": Option<DecodingStrategy>,
     }

@@ -1,6 +1,7 @@
 //! Times in which periodic reads may or may not happen.
 
 use crate::duration::{self, GoDuration};
+use crate::rules;
 use crate::schema::{object, string_enum};
 
 string_enum! {
@@ -20,7 +21,7 @@ object! {
         /// none is.
         kind req "kind": SyncWindowKind,
         /// The windows; they may overlap.
-        windows req "windows": Vec<SyncWindow> { .min_items(1) },
+        windows req "windows": Vec<SyncWindow> { .min_items(1).max_items(rules::MANY) },
     }
 
     /// One window that opens again and again.

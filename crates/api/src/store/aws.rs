@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::reference::{SecretKeySelector, ServiceAccountSelector};
+use crate::rules;
 use crate::schema::{object, string_enum};
 
 string_enum! {
@@ -51,7 +52,7 @@ object! {
         custom_session_tags opt "customSessionTags": BTreeMap<String, String> {
             .rule(
                 "!('esoNamespace' in self) && !('esoStoreName' in self) && !('esoStoreKind' in self)",
-                "customSessionTags cannot contain automatically injected reserved keys: esoNamespace, esoStoreName, esoStoreKind",
+                rules::RESERVED_TAGS,
             )
         },
         /// Keys of session tags that are passed on when a further role is assumed.
@@ -96,7 +97,16 @@ object! {
     }
 
     /// How Secrets Manager deletes; matters only when values are pushed.
-    pub struct AwsSecretsManager {
+    pub struct AwsSecretsManager [
+        .rule(
+            "!(has(self.forceDeleteWithoutRecovery) && self.forceDeleteWithoutRecovery && has(self.recoveryWindowInDays) && self.recoveryWindowInDays != 0)",
+            rules::FORCE_AND_WINDOW,
+        )
+        .rule(
+            "!has(self.recoveryWindowInDays) || self.recoveryWindowInDays == 0 || (self.recoveryWindowInDays >= 7 && self.recoveryWindowInDays <= 30)",
+            rules::RECOVERY_WINDOW,
+        )
+    ] {
         /// Deletes at once and for good. Cannot be combined with recoveryWindowInDays.
         force_delete_without_recovery opt "forceDeleteWithoutRecovery": Option<bool>,
         /// Days, from 7 to 30, during which a deleted secret can be restored.

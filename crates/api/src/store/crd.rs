@@ -2,12 +2,13 @@
 
 use super::{KubernetesAuth, KubernetesServer};
 use crate::reference::SecretKeySelector;
+use crate::rules;
 use crate::schema::object;
 
 object! {
     /// Fields of arbitrary Kubernetes objects of this cluster or another one.
     pub struct CrdProvider [
-        .rule("has(self.auth) != has(self.authRef)", "exactly one of auth and authRef must be set")
+        .rule("has(self.auth) != has(self.authRef)", rules::ONE_CRD_LOGIN)
     ] {
         /// The API server.
         server opt "server": Option<KubernetesServer>,

@@ -6,7 +6,18 @@ object! {
     /// Fixed values, for tests and for trying things out.
     pub struct FakeProvider {
         /// The values.
-        data req "data": Vec<FakeData>,
+        data req "data": Vec<FakeData> {
+            .rule_saying(
+                "self.all(entry, entry.key != '')",
+                "'key must be set in data ' + string(self.map(entry, entry.key).indexOf(''))",
+                "key must be set in data",
+            )
+            .rule_saying(
+                "self.all(entry, entry.value != '')",
+                "'at least one value must be set in data ' + string(self.map(entry, entry.value).indexOf(''))",
+                "at least one value must be set in data",
+            )
+        },
         /// Outcome that a check of the store reports: 0 ready, 1 unknown, 2 error.
         validation_result opt "validationResult": Option<i64>,
     }

@@ -2,13 +2,14 @@
 
 use super::KvVersion;
 use crate::reference::{CaProvider, SecretKeySelector};
+use crate::rules;
 use crate::schema::object;
 
 object! {
     /// OpenBao. For logins without a stored key use the provider vault, whose protocol an OpenBao
     /// server speaks as well.
     pub struct OpenBaoProvider [
-        .rule("!(has(self.caBundle) && has(self.caProvider))", "at most one of caBundle and caProvider may be set")
+        .rule("!(has(self.caBundle) && has(self.caProvider))", rules::ONE_CA)
     ] {
         /// URL of the server, such as https://openbao.example.com:8200.
         server req "server": String,
@@ -30,7 +31,7 @@ object! {
     pub struct OpenBaoAuth [
         .rule(
             "[has(self.appRole), has(self.tokenSecretRef), has(self.userPass)].filter(set, set).size() == 1",
-            "exactly one of appRole, tokenSecretRef and userPass must be set",
+            rules::ONE_OPENBAO_LOGIN,
         )
     ] {
         /// OpenBao namespace of the login, when it is not that of the secrets.
@@ -45,7 +46,7 @@ object! {
 
     /// Login with an AppRole.
     pub struct OpenBaoAppRole [
-        .rule("has(self.roleId) != has(self.roleRef)", "exactly one of roleId and roleRef must be set")
+        .rule("has(self.roleId) != has(self.roleRef)", rules::ONE_ROLE_ID)
     ] {
         /// Where the method is mounted.
         path opt "path": Option<String> { .default("approle").required() },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{AwsJwtAuth, AwsSecretRef, GcpSecretRef, GcpWorkloadIdentity};
 use crate::reference::{CaProvider, SecretKeySelector, ServiceAccountSelector};
+use crate::rules;
 use crate::schema::{object, string_enum};
 
 string_enum! {
@@ -128,7 +129,9 @@ object! {
     }
 
     /// Login with a token of this cluster or another issuer.
-    pub struct VaultJwtAuth {
+    pub struct VaultJwtAuth [
+        .rule("has(self.secretRef) || has(self.kubernetesServiceAccountToken)", rules::JWT_WITHOUT_TOKEN)
+    ] {
         /// Where the method is mounted.
         path opt "path": Option<String> { .default("jwt").required() },
         /// The role at Vault.
