@@ -41,6 +41,8 @@ pub(crate) const ONE_OPENBAO_LOGIN: &str =
     "exactly one of appRole, tokenSecretRef and userPass must be set";
 pub(crate) const ONE_ROLE_ID: &str = "exactly one of roleId and roleRef must be set";
 pub(crate) const ONE_CRD_LOGIN: &str = "exactly one of auth and authRef must be set";
+pub(crate) const FAKE_KEY: &str = "key must be set in data";
+pub(crate) const FAKE_VALUE: &str = "at least one value must be set in data";
 pub(crate) const FOREIGN_NAMESPACE: &str = "namespace should either be empty or match the \
      namespace of the SecretStore for a namespaced SecretStore";
 
@@ -84,10 +86,5 @@ impl Node {
                 &format!("'invalid refreshInterval \"' + string(self) + '\": ' + ({complaint})"),
                 "not a Go duration such as 30s, 15m or 1h30m",
             )
-    }
-
-    /// A regular expression that must compile; a failure to match is none.
-    pub(crate) fn regexp(self) -> Self {
-        self.rule("''.matches(self) in [true, false]", "failed to compile namespace regex")
     }
 }

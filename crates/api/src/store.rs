@@ -43,7 +43,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, GoDuration};
 use crate::reference::LabelSelector;
-use crate::rules;
 use crate::schema::{Node, Schema, object};
 use crate::status::Condition;
 
@@ -78,7 +77,7 @@ object! {
         refresh_interval opt "refreshInterval": Option<IntOrString> { .store_interval() },
         /// Namespaces that may use a cluster-wide store; all of them when nothing is listed. One
         /// matching condition is enough.
-        conditions opt "conditions": Vec<StoreCondition> { .max_items(rules::MANY) },
+        conditions opt "conditions": Vec<StoreCondition>,
     }
 
     /// How failed calls to the provider are repeated.
@@ -96,9 +95,7 @@ object! {
         /// Namespaces of these names.
         namespaces opt "namespaces": Vec<String> { .items(Node::dns_label) },
         /// Namespaces whose name matches one of these regular expressions (RE2) anywhere.
-        namespace_regexes opt "namespaceRegexes": Vec<String> {
-            .max_items(rules::MANY).items(Node::regexp)
-        },
+        namespace_regexes opt "namespaceRegexes": Vec<String>,
     }
 
     /// What the operator last saw of the store.

@@ -79,10 +79,9 @@ object! {
             "!has(self.deletionPolicy) || self.deletionPolicy != 'Merge' || !has(self.creationPolicy) || self.creationPolicy != 'None'",
             rules::MERGE_WITH_NONE,
         )
-        .rule_saying(
+        .rule(
             // A target of another kind takes any path.
             "(has(self.manifest) && !(self.manifest.apiVersion == 'v1' && self.manifest.kind == 'Secret')) || !has(self.template) || !has(self.template.templateFrom) || self.template.templateFrom.all(from, !has(from.target) || from.target.lowerAscii() in ['', 'data', 'annotations', 'labels'])",
-            "'templateFrom target=\"' + self.template.templateFrom.filter(from, has(from.target) && !(from.target.lowerAscii() in ['', 'data', 'annotations', 'labels']))[0].target + '\" is not allowed when targeting a Secret, must be one of \"Data\", \"Annotations\" or \"Labels\"'",
             rules::TEMPLATE_SCOPE,
         )
     ] {
