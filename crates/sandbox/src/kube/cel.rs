@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::objects::{Key, Map as CelMap, OptionalValue};
-use kube_cel::cel::{Context, Program, Value as CelValue};
+use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue};
 use serde_json::Value;
 
 use super::schema::{FieldError, JsonType, NO_FIELD, Node, reason};
@@ -45,22 +45,32 @@ pub fn compile(raw: Option<&Value>, path: &str) -> Result<Vec<Rule>, Vec<FieldEr
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(rules)
+    } else {
+        Err(errors)
+    }
 }
 
 fn rule(raw: &Value, path: &str) -> Result<Rule, FieldError> {
-    let text = |name: &str| raw.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |name: &str| {
+        raw.get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     let expression = text("rule").ok_or_else(|| FieldError {
         field: format!("{path}.rule"),
         reason: reason::REQUIRED,
         message: "Required value: rule is not specified".to_owned(),
     })?;
     let message = text("message").map(|message| message.trim().to_owned());
-    if message.is_none() && text("messageExpression").is_none() && expression.trim().contains('\n') {
+    if message.is_none() && text("messageExpression").is_none() && expression.trim().contains('\n')
+    {
         return Err(FieldError {
             field: format!("{path}.message"),
             reason: reason::REQUIRED,
-            message: "Required value: message must be specified if rule contains line breaks".to_owned(),
+            message: "Required value: message must be specified if rule contains line breaks"
+                .to_owned(),
         });
     }
     let program = parse(expression, &format!("{path}.rule"), raw)?;
@@ -96,7 +106,10 @@ fn rule(raw: &Value, path: &str) -> Result<Rule, FieldError> {
 
 fn parse(source: &str, field: &str, raw: &Value) -> Result<Program, FieldError> {
     // The parser recurses: a hostile expression must not decide how deep.
-    let depth = source.chars().filter(|c| matches!(c, '(' | '[' | '{' | '!' | '-' | '?')).count();
+    let depth = source
+        .chars()
+        .filter(|c| matches!(c, '(' | '[' | '{' | '!' | '-' | '?'))
+        .count();
     let parsed = if depth > 200 || source.len() > 16 * 1024 {
         Err("the expression is too long or nested too deeply".to_owned())
     } else {
@@ -144,7 +157,10 @@ impl Evaluation {
     /// An evaluation without findings.
     #[must_use]
     pub fn new() -> Self {
-        Self { errors: Vec::new(), evaluations: 0 }
+        Self {
+            errors: Vec::new(),
+            evaluations: 0,
+        }
     }
 
     /// What was found.
@@ -189,7 +205,8 @@ impl Evaluation {
                 });
                 return;
             }
-            self.errors.extend(evaluate(rule, &current, before.as_ref(), value, path));
+            self.errors
+                .extend(evaluate(rule, &current, before.as_ref(), value, path));
         }
     }
 }
@@ -217,8 +234,9 @@ fn evaluate(
                 field: field(path),
                 reason: reason::INVALID,
                 message: format!(
-                    "Invalid value: {}: {error} evaluating rule: {}",
+                    "Invalid value: {}: {} evaluating rule: {}",
                     quoted_type(value),
+                    explain(&error),
                     rule.message.as_deref().unwrap_or(&rule.text),
                 ),
             }),
@@ -226,13 +244,31 @@ fn evaluate(
     })
 }
 
-fn failed(rule: &Rule, scope: &Context<'_>, value: &Value, path: &str) -> FieldError {
-    let dynamic = rule.message_program.as_ref().and_then(|program| match program.execute(scope) {
-        Ok(CelValue::String(text)) if !text.trim().is_empty() && !text.contains('\n') && text.len() <= 5 * 1024 => {
-            Some(text.trim().to_owned())
+/// Evaluation errors in the real server's words, where they are common.
+fn explain(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => {
+            format!("index out of bounds: {index}")
         }
-        _ => None,
-    });
+        ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
+        ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn failed(rule: &Rule, scope: &Context<'_>, value: &Value, path: &str) -> FieldError {
+    let dynamic = rule
+        .message_program
+        .as_ref()
+        .and_then(|program| match program.execute(scope) {
+            Ok(CelValue::String(text))
+                if !text.trim().is_empty() && !text.contains('\n') && text.len() <= 5 * 1024 =>
+            {
+                Some(text.trim().to_owned())
+            }
+            _ => None,
+        });
     let detail = dynamic
         .or_else(|| rule.message.clone())
         .unwrap_or_else(|| format!("failed rule: {}", rule.text));
@@ -251,12 +287,24 @@ fn failed(rule: &Rule, scope: &Context<'_>, value: &Value, path: &str) -> FieldE
         (_, None) => format!("Invalid value: {detail}"),
     };
     let path = format!("{path}{}", rule.field_path);
-    let path = if path.starts_with('.') { path.trim_start_matches('.') } else { &path };
-    FieldError { field: field(path), reason: rule.reason, message }
+    let path = if path.starts_with('.') {
+        path.trim_start_matches('.')
+    } else {
+        &path
+    };
+    FieldError {
+        field: field(path),
+        reason: rule.reason,
+        message,
+    }
 }
 
 fn field(path: &str) -> String {
-    if path.is_empty() { NO_FIELD.to_owned() } else { path.to_owned() }
+    if path.is_empty() {
+        NO_FIELD.to_owned()
+    } else {
+        path.to_owned()
+    }
 }
 
 fn quoted_type(value: &Value) -> &'static str {
@@ -306,6 +354,11 @@ fn convert(node: &Node, value: &Value, resource: bool) -> CelValue {
         Value::Number(number) if node.json_type() == Some(JsonType::Number) => {
             CelValue::Float(number.as_f64().unwrap_or_default())
         }
+        // `5.0` is an integer for the schema, and so it is for the rules.
+        Value::Number(number) if node.json_type() == Some(JsonType::Integer) && number.is_f64() => {
+            let whole = number.as_f64().unwrap_or_default() as i64;
+            CelValue::Int(whole)
+        }
         other => plain(other),
     }
 }
@@ -348,7 +401,11 @@ fn plain(value: &Value) -> CelValue {
         Value::String(text) => CelValue::String(Arc::new(text.clone())),
         Value::Array(items) => CelValue::List(Arc::new(items.iter().map(plain).collect())),
         Value::Object(map) => CelValue::Map(CelMap {
-            map: Arc::new(map.iter().map(|(name, child)| (key(name), plain(child))).collect()),
+            map: Arc::new(
+                map.iter()
+                    .map(|(name, child)| (key(name), plain(child)))
+                    .collect(),
+            ),
         }),
     }
 }
@@ -360,8 +417,27 @@ fn key(name: &str) -> Key {
 /// The CEL identifier of a field name.
 fn escape(name: &str) -> String {
     const RESERVED: [&str; 21] = [
-        "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if",
-        "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
     ];
     if RESERVED.contains(&name) {
         return format!("__{name}__");

@@ -102,9 +102,7 @@ fn spelled_duration(text: &str) -> bool {
 
 fn uuid(text: &str) -> bool {
     let hex: String = text.chars().filter(|c| *c != '-').collect();
-    hex.len() == 32
-        && hex.chars().all(|c| c.is_ascii_hexdigit())
-        && matches!(text.len(), 32 | 36)
+    hex.len() == 32 && hex.chars().all(|c| c.is_ascii_hexdigit()) && matches!(text.len(), 32 | 36)
 }
 
 fn cidr(text: &str) -> bool {

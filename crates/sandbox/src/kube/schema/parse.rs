@@ -17,7 +17,10 @@ pub(super) fn root(raw: &Value) -> Result<Node, String> {
             parser
                 .errors
                 .retain(|error| !error.starts_with(&format!("{ROOT}.type:")));
-            parser.error(&format!("{ROOT}.type"), "Required value: must not be empty at the root");
+            parser.error(
+                &format!("{ROOT}.type"),
+                "Required value: must not be empty at the root",
+            );
         }
         Some(other) => parser.error(
             &format!("{ROOT}.type"),
@@ -84,7 +87,10 @@ impl Parser {
         self.children(&mut node, map, path, depth);
         node.list = self.list_type(map, &node, path);
         node.checks = self.checks(map, path, depth);
-        match cel::compile(map.get("x-kubernetes-validations"), &format!("{path}.x-kubernetes-validations")) {
+        match cel::compile(
+            map.get("x-kubernetes-validations"),
+            &format!("{path}.x-kubernetes-validations"),
+        ) {
             Ok(rules) => node.rules = rules,
             Err(errors) => {
                 for error in errors {
@@ -96,7 +102,12 @@ impl Parser {
         node
     }
 
-    fn node_map<'a>(&mut self, raw: &'a Value, path: &str, depth: usize) -> Option<&'a Map<String, Value>> {
+    fn node_map<'a>(
+        &mut self,
+        raw: &'a Value,
+        path: &str,
+        depth: usize,
+    ) -> Option<&'a Map<String, Value>> {
         if depth > MAX_DEPTH {
             self.error(path, "Forbidden: the schema is nested too deeply");
             return None;
@@ -105,9 +116,22 @@ impl Parser {
             self.error(path, "Invalid value: must be a schema object");
             return None;
         };
-        for refused in ["$ref", "definitions", "dependencies", "patternProperties", "deprecated", "discriminator", "readOnly", "writeOnly", "xml"] {
+        for refused in [
+            "$ref",
+            "definitions",
+            "dependencies",
+            "patternProperties",
+            "deprecated",
+            "discriminator",
+            "readOnly",
+            "writeOnly",
+            "xml",
+        ] {
             if map.contains_key(refused) {
-                self.error(&format!("{path}.{refused}"), &format!("Forbidden: {refused} is not supported"));
+                self.error(
+                    &format!("{path}.{refused}"),
+                    &format!("Forbidden: {refused} is not supported"),
+                );
             }
         }
         Some(map)
@@ -150,7 +174,8 @@ impl Parser {
             ),
             Some(Value::Bool(true)) => node.additional = Additional::Any,
             Some(raw) => {
-                let values = self.structural(raw, &format!("{path}.additionalProperties"), depth + 1);
+                let values =
+                    self.structural(raw, &format!("{path}.additionalProperties"), depth + 1);
                 node.additional = Additional::Schema(Box::new(values));
             }
         }
@@ -160,10 +185,17 @@ impl Parser {
                 "Forbidden: items must be a schema object and not an array",
             ),
             Some(raw @ Value::Object(_)) => {
-                node.items = Some(Box::new(self.structural(raw, &format!("{path}.items"), depth + 1)));
+                node.items = Some(Box::new(self.structural(
+                    raw,
+                    &format!("{path}.items"),
+                    depth + 1,
+                )));
             }
             _ if node.kind == Some(JsonType::Array) => {
-                self.error(&format!("{path}.items"), "Required value: must be specified");
+                self.error(
+                    &format!("{path}.items"),
+                    "Required value: must be specified",
+                );
             }
             _ => {}
         }
@@ -172,9 +204,10 @@ impl Parser {
     fn list_type(&mut self, map: &Map<String, Value>, node: &Node, path: &str) -> ListType {
         match map.get("x-kubernetes-list-type").and_then(Value::as_str) {
             Some("set") => {
-                if node.items().is_some_and(|item| {
-                    item.kind == Some(JsonType::Object) && !item.atomic_map
-                }) {
+                if node
+                    .items()
+                    .is_some_and(|item| item.kind == Some(JsonType::Object) && !item.atomic_map)
+                {
                     self.error(
                         &format!("{path}.items.x-kubernetes-map-type"),
                         "Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set",
@@ -222,12 +255,19 @@ impl Parser {
             min_length: map.get("minLength").and_then(Value::as_u64),
             max_length: map.get("maxLength").and_then(Value::as_u64),
             pattern: self.pattern(map, path),
-            format: map.get("format").and_then(Value::as_str).filter(|format| !format.is_empty()).map(str::to_owned),
+            format: map
+                .get("format")
+                .and_then(Value::as_str)
+                .filter(|format| !format.is_empty())
+                .map(str::to_owned),
             minimum: map.get("minimum").and_then(Value::as_f64),
             exclusive_minimum: flag(map, "exclusiveMinimum"),
             maximum: map.get("maximum").and_then(Value::as_f64),
             exclusive_maximum: flag(map, "exclusiveMaximum"),
-            multiple_of: map.get("multipleOf").and_then(Value::as_f64).filter(|divisor| *divisor > 0.0),
+            multiple_of: map
+                .get("multipleOf")
+                .and_then(Value::as_f64)
+                .filter(|divisor| *divisor > 0.0),
             min_items: map.get("minItems").and_then(Value::as_u64),
             max_items: map.get("maxItems").and_then(Value::as_u64),
             min_properties: map.get("minProperties").and_then(Value::as_u64),
@@ -235,17 +275,27 @@ impl Parser {
             all_of: self.junctor(map, "allOf", path, depth),
             any_of: self.junctor(map, "anyOf", path, depth),
             one_of: self.junctor(map, "oneOf", path, depth),
-            not: map
-                .get("not")
-                .filter(|raw| raw.is_object())
-                .map(|raw| Box::new(self.value_only(raw, &format!("{path}.not"), flag(map, "x-kubernetes-int-or-string"), depth + 1))),
+            not: map.get("not").filter(|raw| raw.is_object()).map(|raw| {
+                Box::new(self.value_only(
+                    raw,
+                    &format!("{path}.not"),
+                    flag(map, "x-kubernetes-int-or-string"),
+                    depth + 1,
+                ))
+            }),
         }
     }
 
     fn pattern(&mut self, map: &Map<String, Value>, path: &str) -> Option<Pattern> {
-        let source = map.get("pattern").and_then(Value::as_str).filter(|source| !source.is_empty())?;
+        let source = map
+            .get("pattern")
+            .and_then(Value::as_str)
+            .filter(|source| !source.is_empty())?;
         match pattern::compile(source) {
-            Ok(regex) => Some(Pattern { source: source.to_owned(), regex }),
+            Ok(regex) => Some(Pattern {
+                source: source.to_owned(),
+                regex,
+            }),
             Err(why) => {
                 self.error(
                     &format!("{path}.pattern"),
@@ -256,7 +306,13 @@ impl Parser {
         }
     }
 
-    fn junctor(&mut self, map: &Map<String, Value>, name: &str, path: &str, depth: usize) -> Vec<Node> {
+    fn junctor(
+        &mut self,
+        map: &Map<String, Value>,
+        name: &str,
+        path: &str,
+        depth: usize,
+    ) -> Vec<Node> {
         let int_or_string = flag(map, "x-kubernetes-int-or-string");
         map.get(name)
             .and_then(Value::as_array)
@@ -264,7 +320,14 @@ impl Parser {
                 branches
                     .iter()
                     .enumerate()
-                    .map(|(index, raw)| self.value_only(raw, &format!("{path}.{name}[{index}]"), int_or_string, depth + 1))
+                    .map(|(index, raw)| {
+                        self.value_only(
+                            raw,
+                            &format!("{path}.{name}[{index}]"),
+                            int_or_string,
+                            depth + 1,
+                        )
+                    })
                     .collect()
             })
             .unwrap_or_default()
@@ -276,9 +339,17 @@ impl Parser {
             return Node::default();
         };
         for refused in [
-            "type", "description", "title", "default", "nullable", "additionalProperties",
-            "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
-            "x-kubernetes-int-or-string", "x-kubernetes-list-type", "x-kubernetes-map-type",
+            "type",
+            "description",
+            "title",
+            "default",
+            "nullable",
+            "additionalProperties",
+            "x-kubernetes-preserve-unknown-fields",
+            "x-kubernetes-embedded-resource",
+            "x-kubernetes-int-or-string",
+            "x-kubernetes-list-type",
+            "x-kubernetes-map-type",
         ] {
             let set = match map.get(refused) {
                 None | Some(Value::Null | Value::Bool(false)) => false,
@@ -286,7 +357,10 @@ impl Parser {
                 Some(_) => true,
             };
             if set && !(refused == "type" && int_or_string) {
-                self.error(&format!("{path}.{refused}"), "Forbidden: must be empty to be structural");
+                self.error(
+                    &format!("{path}.{refused}"),
+                    "Forbidden: must be empty to be structural",
+                );
             }
         }
         let mut node = Node {
@@ -296,12 +370,18 @@ impl Parser {
         };
         if let Some(properties) = map.get("properties").and_then(Value::as_object) {
             for (name, raw) in properties {
-                let child = self.value_only(raw, &format!("{path}.properties[{name}]"), false, depth + 1);
+                let child =
+                    self.value_only(raw, &format!("{path}.properties[{name}]"), false, depth + 1);
                 node.properties.insert(name.clone(), child);
             }
         }
         if let Some(raw) = map.get("items").filter(|raw| raw.is_object()) {
-            node.items = Some(Box::new(self.value_only(raw, &format!("{path}.items"), false, depth + 1)));
+            node.items = Some(Box::new(self.value_only(
+                raw,
+                &format!("{path}.items"),
+                false,
+                depth + 1,
+            )));
         }
         node
     }
@@ -311,7 +391,10 @@ impl Parser {
             return;
         };
         for finding in validate::detached(node, &default) {
-            self.error(&format!("{path}.default{}", finding.field), &finding.message);
+            self.error(
+                &format!("{path}.default{}", finding.field),
+                &finding.message,
+            );
         }
         super::default::apply(node, &mut default);
         node.default = Some(default);
@@ -325,6 +408,12 @@ fn flag(map: &Map<String, Value>, name: &str) -> bool {
 fn strings(value: Option<&Value>) -> Vec<String> {
     value
         .and_then(Value::as_array)
-        .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .map(|items| {
+            items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
         .unwrap_or_default()
 }

@@ -18,7 +18,11 @@ pub(super) fn object(schema: &Schema, value: &Value, old: Option<&Value>) -> Vec
         let blocking = findings.errors.iter().any(|error| {
             matches!(
                 error.reason,
-                reason::NOT_SUPPORTED | reason::REQUIRED | reason::TOO_LONG | reason::TOO_MANY | reason::TYPE_INVALID
+                reason::NOT_SUPPORTED
+                    | reason::REQUIRED
+                    | reason::TOO_LONG
+                    | reason::TOO_MANY
+                    | reason::TYPE_INVALID
             )
         });
         if blocking {
@@ -54,12 +58,20 @@ impl Findings {
     fn push(&mut self, field: &str, reason: &'static str, message: String) {
         if self.errors.len() < MAX_ERRORS {
             let field = field.to_owned();
-            self.errors.push(FieldError { field, reason, message });
+            self.errors.push(FieldError {
+                field,
+                reason,
+                message,
+            });
         }
     }
 
     fn invalid(&mut self, path: &str, value: &Value, rule: &str) {
-        self.push(path, reason::INVALID, format!("Invalid value: {value}: {path} in body {rule}"));
+        self.push(
+            path,
+            reason::INVALID,
+            format!("Invalid value: {value}: {path} in body {rule}"),
+        );
     }
 
     fn wrong_type(&mut self, path: &str, wanted: &str, shown: &str) {
@@ -71,7 +83,11 @@ impl Findings {
     }
 
     fn no_field(&mut self, text: &str) {
-        self.push(NO_FIELD, reason::INVALID, format!("Invalid value: \"\": {text}"));
+        self.push(
+            NO_FIELD,
+            reason::INVALID,
+            format!("Invalid value: \"\": {text}"),
+        );
     }
 
     fn node(&mut self, node: &Node, value: &Value, path: &str, resource: bool) {
@@ -100,7 +116,10 @@ impl Findings {
             self.push(
                 path,
                 reason::NOT_SUPPORTED,
-                format!("Unsupported value: {value}: supported values: {}", list.join(", ")),
+                format!(
+                    "Unsupported value: {value}: supported values: {}",
+                    list.join(", ")
+                ),
             );
         }
         if let Value::Object(map) = value {
@@ -123,8 +142,7 @@ impl Findings {
             Some(kind) => &[kind.as_str()],
             None => return,
         };
-        let fits = wanted.contains(&shown)
-            || (shown == "integer" && wanted.contains(&"number"));
+        let fits = wanted.contains(&shown) || (shown == "integer" && wanted.contains(&"number"));
         if fits {
             return;
         }
@@ -133,7 +151,11 @@ impl Findings {
         match (node.format(), value) {
             (Some(format), Value::Bool(_)) => self.wrong_type(path, format, ""),
             (Some(format), Value::Number(_)) => {
-                let shown = if shown == "integer" { "int64" } else { "float64" };
+                let shown = if shown == "integer" {
+                    "int64"
+                } else {
+                    "float64"
+                };
                 self.wrong_type(path, format, shown);
             }
             _ => self.wrong_type(path, &wanted.join(","), shown),
@@ -144,7 +166,9 @@ impl Findings {
         if !checks.any_of.is_empty() {
             let attempts = attempts(&checks.any_of, value, path);
             if !attempts.iter().any(Vec::is_empty) {
-                self.no_field(&format!("{path:?} must validate at least one schema (anyOf)"));
+                self.no_field(&format!(
+                    "{path:?} must validate at least one schema (anyOf)"
+                ));
                 self.best_failure(attempts);
             }
         }
@@ -172,7 +196,9 @@ impl Findings {
             }
             if valid < total {
                 let none = if valid == 0 { ". None validated" } else { "" };
-                self.no_field(&format!("{path:?} must validate all the schemas (allOf){none}"));
+                self.no_field(&format!(
+                    "{path:?} must validate all the schemas (allOf){none}"
+                ));
             }
         }
         if let Some(not) = &checks.not
@@ -193,13 +219,25 @@ impl Findings {
         let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
         let value = || Value::String(text.to_owned());
         if let Some(max) = checks.max_length.filter(|max| length > *max) {
-            self.push(path, reason::TOO_LONG, format!("Too long: may not be more than {max} bytes"));
+            self.push(
+                path,
+                reason::TOO_LONG,
+                format!("Too long: may not be more than {max} bytes"),
+            );
         } else if let Some(min) = checks.min_length.filter(|min| length < *min) {
-            self.invalid(path, &value(), &format!("should be at least {min} chars long"));
+            self.invalid(
+                path,
+                &value(),
+                &format!("should be at least {min} chars long"),
+            );
         } else if let Some(pattern) = &checks.pattern
             && !pattern.regex.is_match(text)
         {
-            self.invalid(path, &value(), &format!("should match '{}'", pattern.source));
+            self.invalid(
+                path,
+                &value(),
+                &format!("should match '{}'", pattern.source),
+            );
         }
         if node.kind == Some(JsonType::String)
             && let Some(format) = &checks.format
@@ -232,14 +270,22 @@ impl Findings {
             if checks.exclusive_maximum && float >= max {
                 self.invalid(path, value, &format!("should be less than {max}"));
             } else if float > max {
-                self.invalid(path, value, &format!("should be less than or equal to {max}"));
+                self.invalid(
+                    path,
+                    value,
+                    &format!("should be less than or equal to {max}"),
+                );
             }
         }
         if let Some(min) = checks.minimum {
             if checks.exclusive_minimum && float <= min {
                 self.invalid(path, value, &format!("should be greater than {min}"));
             } else if float < min {
-                self.invalid(path, value, &format!("should be greater than or equal to {min}"));
+                self.invalid(
+                    path,
+                    value,
+                    &format!("should be greater than or equal to {min}"),
+                );
             }
         }
     }
@@ -255,30 +301,58 @@ impl Findings {
         }
         let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
         if let Some(min) = node.checks.min_items.filter(|min| count < *min) {
-            self.invalid(path, &count.into(), &format!("should have at least {min} items"));
+            self.invalid(
+                path,
+                &count.into(),
+                &format!("should have at least {min} items"),
+            );
         }
         if let Some(max) = node.checks.max_items.filter(|max| count > *max) {
-            self.push(path, reason::TOO_MANY, format!("Too many: {count}: must have at most {max} items"));
+            self.push(
+                path,
+                reason::TOO_MANY,
+                format!("Too many: {count}: must have at most {max} items"),
+            );
         }
     }
 
     fn map(&mut self, node: &Node, map: &Map<String, Value>, path: &str, resource: bool) {
         let count = u64::try_from(map.len()).unwrap_or(u64::MAX);
         if let Some(min) = node.checks.min_properties.filter(|min| count < *min) {
-            self.invalid(path, &count.into(), &format!("should have at least {min} properties"));
+            self.invalid(
+                path,
+                &count.into(),
+                &format!("should have at least {min} properties"),
+            );
         }
         if let Some(max) = node.checks.max_properties.filter(|max| count > *max) {
-            self.push(path, reason::TOO_MANY, format!("Too many: {count}: must have at most {max} items"));
+            self.push(
+                path,
+                reason::TOO_MANY,
+                format!("Too many: {count}: must have at most {max} items"),
+            );
         }
         for name in &node.checks.required {
             if !map.contains_key(name) {
-                self.push(&join(path, name), reason::REQUIRED, "Required value".to_owned());
+                self.push(
+                    &join(path, name),
+                    reason::REQUIRED,
+                    "Required value".to_owned(),
+                );
             }
         }
         if node.embedded {
             for name in ["apiVersion", "kind"] {
-                if map.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
-                    self.push(&join(path, name), reason::REQUIRED, "Required value".to_owned());
+                if map
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .is_none_or(str::is_empty)
+                {
+                    self.push(
+                        &join(path, name),
+                        reason::REQUIRED,
+                        "Required value".to_owned(),
+                    );
                 }
             }
         }
@@ -364,13 +438,18 @@ fn attempt(node: &Node, value: &Value, path: &str) -> Vec<FieldError> {
 }
 
 fn attempts(nodes: &[Node], value: &Value, path: &str) -> Vec<Vec<FieldError>> {
-    nodes.iter().map(|node| attempt(node, value, path)).collect()
+    nodes
+        .iter()
+        .map(|node| attempt(node, value, path))
+        .collect()
 }
 
 fn is_integer(number: &serde_json::Number) -> bool {
     number.is_i64()
         || number.is_u64()
-        || number.as_f64().is_some_and(|float| float.fract() == 0.0 && float.abs() < 9.2e18)
+        || number
+            .as_f64()
+            .is_some_and(|float| float.fract() == 0.0 && float.abs() < 9.2e18)
 }
 
 fn same(left: &Value, right: &Value) -> bool {
@@ -396,7 +475,14 @@ fn evaluate(
             for (key, child) in map {
                 if let Some(inner) = node.property(key).or_else(|| node.additional()) {
                     let before = old.and_then(|old| old.get(key));
-                    evaluate(inner, child, before, &join(path, key), inner.embedded, rules);
+                    evaluate(
+                        inner,
+                        child,
+                        before,
+                        &join(path, key),
+                        inner.embedded,
+                        rules,
+                    );
                 }
             }
         }
@@ -406,7 +492,14 @@ fn evaluate(
             };
             for (index, child) in items.iter().enumerate() {
                 let before = correlate(&node.list, child, old);
-                evaluate(item, child, before, &format!("{path}[{index}]"), item.embedded, rules);
+                evaluate(
+                    item,
+                    child,
+                    before,
+                    &format!("{path}[{index}]"),
+                    item.embedded,
+                    rules,
+                );
             }
         }
         _ => {}
