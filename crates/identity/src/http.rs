@@ -3,10 +3,26 @@
 //! Owns: time limits, the size limit of an answer, no redirects, own roots. Refuses: retries
 //! (they belong to whoever knows what may be repeated) and logging of bodies.
 
+mod exchange;
+mod roots;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+
+pub use exchange::{Exchange, ExchangeOptions};
+
+/// Limits of one request, put into its extensions; without it the exchange's own hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest time from sending to the last byte of the answer.
+    pub total: Option<Duration>,
+    /// Largest body of an answer, in bytes.
+    pub answer: Option<usize>,
+    /// Goes past every proxy: link-local peers are not seen by one.
+    pub direct: bool,
+}
 
 /// A request that was not answered.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -5,12 +5,20 @@
 //! keyed by everything that makes an identity different.
 //! Refuses: knowledge of secrets, Kubernetes clients, retries of denied logins.
 
+pub mod aws;
+mod cache;
+mod claims;
 mod cluster;
 mod environment;
 mod error;
 mod http;
+pub mod sdk;
+mod selector;
 
+pub use cache::{Cache, CacheStats, Leased};
+pub use claims::TokenFacts;
 pub use cluster::{Cluster, ServiceAccount, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;
-pub use http::{HttpError, HttpExchange};
+pub use http::{Exchange, ExchangeOptions, HttpError, HttpExchange, Limits};
+pub use selector::{Consumer, Resolved, namespace_of};

@@ -1,0 +1,90 @@
+use super::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// A peer that answers every connection with the same bytes.
+async fn peer(answer: &'static [u8]) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0u8; 4096];
+            let _ = stream.read(&mut buffer).await;
+            let _ = stream.write_all(answer).await;
+            if answer.is_empty() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+        }
+    });
+    format!("http://{address}/path?token=canary")
+}
+
+fn get(url: &str, limits: Limits) -> http::Request<Bytes> {
+    http::Request::get(url)
+        .extension(limits)
+        .body(Bytes::new())
+        .unwrap()
+}
+
+fn exchange() -> Exchange {
+    Exchange::new(&ExchangeOptions::default()).unwrap()
+}
+
+const DIRECT: Limits = Limits {
+    total: None,
+    answer: None,
+    direct: true,
+};
+
+#[tokio::test]
+async fn a_redirect_is_an_answer() {
+    let url = peer(b"HTTP/1.1 302 Found\r\nlocation: http://example.invalid/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    let answer = exchange().send(get(&url, DIRECT)).await.unwrap();
+    assert_eq!(answer.status(), 302);
+}
+
+#[tokio::test]
+async fn an_answer_larger_than_allowed_is_refused_and_names_no_query() {
+    for answer in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\nconnection: close\r\n\r\n0123456789"[..],
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n0123456789",
+    ] {
+        let url = peer(answer).await;
+        let limits = Limits {
+            answer: Some(9),
+            ..DIRECT
+        };
+        let error = exchange().send(get(&url, limits)).await.unwrap_err();
+        assert!(matches!(error, HttpError::Body { .. }), "{error}");
+        assert!(!error.to_string().contains("canary"));
+        let limits = Limits {
+            answer: Some(10),
+            ..DIRECT
+        };
+        let body = exchange().send(get(&url, limits)).await.unwrap();
+        assert_eq!(body.body().as_ref(), b"0123456789");
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_limit_and_names_no_query() {
+    let url = peer(b"").await;
+    let limits = Limits {
+        total: Some(Duration::from_millis(80)),
+        ..DIRECT
+    };
+    let error = exchange().send(get(&url, limits)).await.unwrap_err();
+    assert!(matches!(error, HttpError::Timeout { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("canary"));
+}
+
+#[tokio::test]
+async fn a_closed_port_is_a_connect_error_without_query() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("http://{address}/?token=canary");
+    let error = exchange().send(get(&url, DIRECT)).await.unwrap_err();
+    assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
+    assert!(error.to_string().contains(&address.to_string()));
+    assert!(!format!("{error} {error:?}").contains("canary"));
+}
