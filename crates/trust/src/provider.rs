@@ -47,7 +47,11 @@ impl Provider {
     ///
     /// # Errors
     /// See [`ProviderError`].
-    pub fn new(url: &str, client_ids: Vec<String>, thumbprints: Vec<String>) -> Result<Self, ProviderError> {
+    pub fn new(
+        url: &str,
+        client_ids: Vec<String>,
+        thumbprints: Vec<String>,
+    ) -> Result<Self, ProviderError> {
         let mut provider = Self {
             issuer: Issuer::parse(url)?,
             client_ids: Vec::new(),
@@ -103,14 +107,20 @@ impl Provider {
     /// Whether a token for any of `audiences` is taken.
     #[must_use]
     pub fn accepts<'a>(&self, audiences: impl IntoIterator<Item = &'a str>) -> bool {
-        audiences.into_iter().any(|a| self.client_ids.iter().any(|id| id == a))
+        audiences
+            .into_iter()
+            .any(|a| self.client_ids.iter().any(|id| id == a))
     }
 }
 
 /// The ARN of the provider of `issuer` in `account`: host and path, unchanged.
 #[must_use]
 pub fn arn(issuer: &Issuer, partition: Partition, account: &str) -> Arn {
-    Arn::iam(partition, account, &format!("oidc-provider/{}", issuer.host_path()))
+    Arn::iam(
+        partition,
+        account,
+        &format!("oidc-provider/{}", issuer.host_path()),
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +129,12 @@ mod tests {
 
     #[test]
     fn arn_keeps_host_and_path() {
-        let p = Provider::new("https://oidc.example.com/c/1", vec!["sts.amazonaws.com".into()], vec![]).unwrap();
+        let p = Provider::new(
+            "https://oidc.example.com/c/1",
+            vec!["sts.amazonaws.com".into()],
+            vec![],
+        )
+        .unwrap();
         assert_eq!(
             p.arn(Partition::China, "111122223333").to_string(),
             "arn:aws-cn:iam::111122223333:oidc-provider/oidc.example.com/c/1"
@@ -135,10 +150,22 @@ mod tests {
         let new = |c, t| Provider::new("https://a.example", c, t);
         assert!(new(ids(100), vec![]).is_ok());
         assert_eq!(new(ids(101), vec![]), Err(ProviderError::ClientIds));
-        assert_eq!(new(vec![String::new()], vec![]), Err(ProviderError::ClientId(String::new())));
+        assert_eq!(
+            new(vec![String::new()], vec![]),
+            Err(ProviderError::ClientId(String::new()))
+        );
         assert!(new(vec![], vec!["a".repeat(40); 5]).is_ok());
-        assert_eq!(new(vec![], vec!["a".repeat(40); 6]), Err(ProviderError::Thumbprints));
-        assert_eq!(new(vec![], vec!["g".repeat(40)]), Err(ProviderError::Thumbprint("g".repeat(40))));
-        assert!(matches!(Provider::new("http://a", vec![], vec![]), Err(ProviderError::Url(_))));
+        assert_eq!(
+            new(vec![], vec!["a".repeat(40); 6]),
+            Err(ProviderError::Thumbprints)
+        );
+        assert_eq!(
+            new(vec![], vec!["g".repeat(40)]),
+            Err(ProviderError::Thumbprint("g".repeat(40)))
+        );
+        assert!(matches!(
+            Provider::new("http://a", vec![], vec![]),
+            Err(ProviderError::Url(_))
+        ));
     }
 }

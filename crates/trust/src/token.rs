@@ -219,11 +219,17 @@ mod tests {
     #[test]
     fn reads_a_service_account_token() {
         let token = Token::parse(&jwt(&json!({"alg": "RS256", "kid": "k"}), &full())).unwrap();
-        assert_eq!((token.header.alg.as_str(), token.header.kid.as_deref()), ("RS256", Some("k")));
+        assert_eq!(
+            (token.header.alg.as_str(), token.header.kid.as_deref()),
+            ("RS256", Some("k"))
+        );
         let claims = token.claims().unwrap();
         assert_eq!(claims.aud, ["sts.amazonaws.com"]);
         assert_eq!((claims.exp, claims.nbf), (2000, Some(1000)));
-        assert_eq!(token.service_account(), ServiceAccount::from_subject(&claims.sub));
+        assert_eq!(
+            token.service_account(),
+            ServiceAccount::from_subject(&claims.sub)
+        );
     }
 
     #[test]
@@ -231,7 +237,10 @@ mod tests {
         let mut claims = full();
         claims["aud"] = json!("a");
         claims["exp"] = json!(2000.7);
-        let claims = Token::parse(&jwt(&json!({}), &claims)).unwrap().claims().unwrap();
+        let claims = Token::parse(&jwt(&json!({}), &claims))
+            .unwrap()
+            .claims()
+            .unwrap();
         assert_eq!((claims.aud, claims.exp), (vec!["a".to_owned()], 2000));
     }
 
@@ -257,7 +266,10 @@ mod tests {
         ] {
             assert_eq!(Token::parse(text), Err(error), "{text}");
         }
-        assert_eq!(Token::parse(&"a".repeat(20_001)), Err(TokenError::TooLong(20_001)));
+        assert_eq!(
+            Token::parse(&"a".repeat(20_001)),
+            Err(TokenError::TooLong(20_001))
+        );
         let wrong = Token::parse(&jwt(&json!({}), &json!({"iss": 1}))).unwrap();
         assert_eq!(wrong.claims(), Err(TokenError::Type("iss")));
     }

@@ -193,16 +193,30 @@ mod tests {
     #[test]
     fn the_well_known_path_is_appended() {
         let url = |s| Issuer::parse(s).unwrap().discovery_url();
-        assert_eq!(url("https://a.example/c/1"), "https://a.example/c/1/.well-known/openid-configuration");
-        assert_eq!(url("https://a.example/"), "https://a.example/.well-known/openid-configuration");
+        assert_eq!(
+            url("https://a.example/c/1"),
+            "https://a.example/c/1/.well-known/openid-configuration"
+        );
+        assert_eq!(
+            url("https://a.example/"),
+            "https://a.example/.well-known/openid-configuration"
+        );
     }
 
     #[test]
     fn subjects_of_service_accounts() {
         let account = ServiceAccount::new("shop", "web");
         assert_eq!(account.subject(), "system:serviceaccount:shop:web");
-        assert_eq!(ServiceAccount::from_subject(&account.subject()), Some(account));
-        for other in ["system:serviceaccount:shop", "system:node:x", "system:serviceaccount::web", "system:serviceaccount:a:b:c"] {
+        assert_eq!(
+            ServiceAccount::from_subject(&account.subject()),
+            Some(account)
+        );
+        for other in [
+            "system:serviceaccount:shop",
+            "system:node:x",
+            "system:serviceaccount::web",
+            "system:serviceaccount:a:b:c",
+        ] {
             assert_eq!(ServiceAccount::from_subject(other), None, "{other}");
         }
     }

@@ -40,14 +40,23 @@ impl Arn {
     /// [`ArnError::Shape`].
     pub fn parse(text: &str) -> Result<Self, ArnError> {
         let mut fields = text.splitn(6, ':');
-        match (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some("arn"), Some(p), Some(s), Some(r), Some(a), Some(rest)) if !rest.is_empty() => Ok(Self {
-                partition: p.to_owned(),
-                service: s.to_owned(),
-                region: r.to_owned(),
-                account: a.to_owned(),
-                resource: rest.to_owned(),
-            }),
+        match (
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+            fields.next(),
+        ) {
+            (Some("arn"), Some(p), Some(s), Some(r), Some(a), Some(rest)) if !rest.is_empty() => {
+                Ok(Self {
+                    partition: p.to_owned(),
+                    service: s.to_owned(),
+                    region: r.to_owned(),
+                    account: a.to_owned(),
+                    resource: rest.to_owned(),
+                })
+            }
             _ => Err(ArnError::Shape(text.to_owned())),
         }
     }
@@ -104,7 +113,13 @@ impl Arn {
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -151,9 +166,15 @@ mod tests {
             "arn:moon:iam::111122223333:role/x",
             "arn:aws:iam::111122223333:role/",
         ] {
-            assert!(matches!(Arn::parse_role(text), Err(ArnError::NotARole(_))), "{text}");
+            assert!(
+                matches!(Arn::parse_role(text), Err(ArnError::NotARole(_))),
+                "{text}"
+            );
         }
         let session = Arn::parse("arn:aws:sts::111122223333:assumed-role/web/me").unwrap();
-        assert_eq!(session.session_role().unwrap().to_string(), "arn:aws:iam::111122223333:role/web");
+        assert_eq!(
+            session.session_role().unwrap().to_string(),
+            "arn:aws:iam::111122223333:role/web"
+        );
     }
 }

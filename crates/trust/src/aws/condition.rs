@@ -82,7 +82,10 @@ impl Operator {
     /// IAM's name of the operator.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        NAMES.iter().find(|(_, o)| *o == self).map_or("", |(n, _)| n)
+        NAMES
+            .iter()
+            .find(|(_, o)| *o == self)
+            .map_or("", |(n, _)| n)
     }
 
     /// Whether it holds when *no* value matches: such an operator is satisfied by an absent key.
@@ -102,7 +105,10 @@ impl Operator {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, o)| *o)
+        NAMES
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, o)| *o)
     }
 }
 
@@ -139,7 +145,13 @@ pub(super) fn parse(json: &Value) -> Result<Vec<Condition>, PolicyError> {
             check_key(key)?;
             let values = values_of(values).ok_or_else(syntax)?;
             check_values(operator, &values)?;
-            out.push(Condition { quantifier, operator, if_exists, key: key.clone(), values });
+            out.push(Condition {
+                quantifier,
+                operator,
+                if_exists,
+                key: key.clone(),
+                values,
+            });
         }
     }
     Ok(out)
@@ -191,15 +203,25 @@ fn check_values(operator: Operator, values: &[String]) -> Result<(), PolicyError
     let valid = |v: &String| match operator {
         O::Bool | O::Null => boolean(v).is_some() || v.contains("${"),
         O::IpAddress | O::NotIpAddress => cidr(v).is_some(),
-        O::DateEquals | O::DateNotEquals | O::DateLessThan | O::DateLessThanEquals | O::DateGreaterThan | O::DateGreaterThanEquals => {
-            date(v).is_some()
-        }
-        O::NumericEquals | O::NumericNotEquals | O::NumericLessThan | O::NumericLessThanEquals | O::NumericGreaterThan | O::NumericGreaterThanEquals => {
-            number(v).is_some()
-        }
+        O::DateEquals
+        | O::DateNotEquals
+        | O::DateLessThan
+        | O::DateLessThanEquals
+        | O::DateGreaterThan
+        | O::DateGreaterThanEquals => date(v).is_some(),
+        O::NumericEquals
+        | O::NumericNotEquals
+        | O::NumericLessThan
+        | O::NumericLessThanEquals
+        | O::NumericGreaterThan
+        | O::NumericGreaterThanEquals => number(v).is_some(),
         _ => true,
     };
-    if values.iter().all(valid) { Ok(()) } else { Err(syntax()) }
+    if values.iter().all(valid) {
+        Ok(())
+    } else {
+        Err(syntax())
+    }
 }
 
 impl Condition {
@@ -234,7 +256,10 @@ impl Condition {
         };
         let negated = self.operator.is_negated();
         let one = |value: &String| {
-            let matched = self.values.iter().any(|w| matches(self.operator, w, value, context, variables));
+            let matched = self
+                .values
+                .iter()
+                .any(|w| matches(self.operator, w, value, context, variables));
             matched != negated
         };
         match self.quantifier {
@@ -249,11 +274,27 @@ impl Condition {
 }
 
 /// The positive comparison behind `operator` of one wanted with one observed value.
-fn matches(operator: Operator, wanted: &str, observed: &str, context: &Context, variables: bool) -> bool {
+fn matches(
+    operator: Operator,
+    wanted: &str,
+    observed: &str,
+    context: &Context,
+    variables: bool,
+) -> bool {
     let pattern = || {
-        if variables { Pattern::with_variables(wanted, context) } else { Some(Pattern::plain(wanted)) }
+        if variables {
+            Pattern::with_variables(wanted, context)
+        } else {
+            Some(Pattern::plain(wanted))
+        }
     };
-    let exact = || if variables { substitute(wanted, context) } else { Some(wanted.to_owned()) };
+    let exact = || {
+        if variables {
+            substitute(wanted, context)
+        } else {
+            Some(wanted.to_owned())
+        }
+    };
     match operator {
         O::StringEquals | O::StringNotEquals => exact().is_some_and(|w| w == observed),
         O::StringEqualsIgnoreCase | O::StringNotEqualsIgnoreCase => {
@@ -270,7 +311,9 @@ fn matches(operator: Operator, wanted: &str, observed: &str, context: &Context, 
         O::DateLessThanEquals => compare(date, wanted, observed, |o, w| o <= w),
         O::DateGreaterThan => compare(date, wanted, observed, |o, w| o > w),
         O::DateGreaterThanEquals => compare(date, wanted, observed, |o, w| o >= w),
-        O::Bool => exact().is_some_and(|w| boolean(&w).is_some() && boolean(&w) == boolean(observed)),
+        O::Bool => {
+            exact().is_some_and(|w| boolean(&w).is_some() && boolean(&w) == boolean(observed))
+        }
         O::BinaryEquals => {
             let bytes = |s: &str| STANDARD.decode(s).ok();
             bytes(wanted).is_some() && bytes(wanted) == bytes(observed)
@@ -283,7 +326,12 @@ fn matches(operator: Operator, wanted: &str, observed: &str, context: &Context, 
     }
 }
 
-fn compare<T>(read: fn(&str) -> Option<T>, wanted: &str, observed: &str, holds: fn(&T, &T) -> bool) -> bool {
+fn compare<T>(
+    read: fn(&str) -> Option<T>,
+    wanted: &str,
+    observed: &str,
+    holds: fn(&T, &T) -> bool,
+) -> bool {
     match (read(observed), read(wanted)) {
         (Some(o), Some(w)) => holds(&o, &w),
         _ => false,
@@ -296,7 +344,11 @@ fn arn_matches(wanted: &str, observed: &str, context: &Context, variables: bool)
         return false;
     };
     let field = |w: &str, o: &str| {
-        let pattern = if variables { Pattern::with_variables(w, context) } else { Some(Pattern::plain(w)) };
+        let pattern = if variables {
+            Pattern::with_variables(w, context)
+        } else {
+            Some(Pattern::plain(w))
+        };
         pattern.is_some_and(|p| p.matches(o))
     };
     field(&w.partition, &o.partition)
@@ -330,7 +382,10 @@ fn date(text: &str) -> Option<i64> {
     }
     let day = text.parse::<jiff::civil::Date>().ok()?;
     let midnight = day.to_datetime(jiff::civil::Time::midnight());
-    jiff::tz::Offset::UTC.to_timestamp(midnight).ok().map(jiff::Timestamp::as_second)
+    jiff::tz::Offset::UTC
+        .to_timestamp(midnight)
+        .ok()
+        .map(jiff::Timestamp::as_second)
 }
 
 fn cidr(text: &str) -> Option<(u128, u32, bool)> {
@@ -347,7 +402,8 @@ fn cidr(text: &str) -> Option<(u128, u32, bool)> {
 }
 
 fn in_network(wanted: &str, observed: &str) -> bool {
-    let (Some((network, host_bits, v6)), Some((address, 0, o6))) = (cidr(wanted), cidr(observed)) else {
+    let (Some((network, host_bits, v6)), Some((address, 0, o6))) = (cidr(wanted), cidr(observed))
+    else {
         return false;
     };
     let prefix = |value: u128| value.checked_shr(host_bits).unwrap_or(0);

@@ -20,7 +20,8 @@ impl Context {
 
     /// Sets `key` to a list of values; an empty list means the key is present and empty.
     pub fn set_all(&mut self, key: &str, values: impl IntoIterator<Item = String>) -> &mut Self {
-        self.0.insert(key.to_ascii_lowercase(), values.into_iter().collect());
+        self.0
+            .insert(key.to_ascii_lowercase(), values.into_iter().collect());
         self
     }
 
@@ -41,7 +42,8 @@ impl Context {
 
     /// Takes every key of `other` over, replacing what was there.
     pub fn extend(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().map(|(k, v)| (k.clone(), v.clone())));
+        self.0
+            .extend(other.0.iter().map(|(k, v)| (k.clone(), v.clone())));
     }
 
     /// Keys (in lower case) and values, sorted by key.

@@ -107,8 +107,16 @@ impl Failure {
             Self::Principal { observed, .. } => format!("principal {observed}"),
             Self::Action { observed, .. } => format!("action {observed}"),
             Self::Resource { observed, .. } => format!("resource {observed}"),
-            Self::Condition { key, observed: None, .. } => format!("no key {key}"),
-            Self::Condition { key, observed: Some(values), .. } => format!("{key} = {}", values.join(", ")),
+            Self::Condition {
+                key,
+                observed: None,
+                ..
+            } => format!("no key {key}"),
+            Self::Condition {
+                key,
+                observed: Some(values),
+                ..
+            } => format!("{key} = {}", values.join(", ")),
         }
     }
 
@@ -119,7 +127,12 @@ impl Failure {
             Self::Principal { required, .. } => format!("principal {}", required.join(" or ")),
             Self::Action { required, .. } => format!("action {}", required.join(" or ")),
             Self::Resource { required, .. } => format!("resource {}", required.join(" or ")),
-            Self::Condition { operator, key, required, .. } => {
+            Self::Condition {
+                operator,
+                key,
+                required,
+                ..
+            } => {
                 format!("{operator} {key} = {}", required.join(" or "))
             }
         }
@@ -181,7 +194,11 @@ pub fn evaluate(policies: &[&Policy], request: &Request<'_>) -> Decision {
     let mut nearest: Option<(usize, Miss)> = None;
     for (p, policy) in policies.iter().enumerate() {
         for (index, statement) in policy.statements.iter().enumerate() {
-            let at = || StatementRef { policy: p, index, sid: statement.sid.clone() };
+            let at = || StatementRef {
+                policy: p,
+                index,
+                sid: statement.sid.clone(),
+            };
             let (failed, distance, delegated) = judge(statement, policy.variables, request);
             match (statement.effect, failed.is_empty()) {
                 (Effect::Deny, true) => return Decision::Denied { by: at() },
@@ -192,7 +209,13 @@ pub fn evaluate(policies: &[&Policy], request: &Request<'_>) -> Decision {
                 },
                 (Effect::Allow, false) => {
                     if nearest.as_ref().is_none_or(|(d, _)| distance < *d) {
-                        nearest = Some((distance, Miss { statement: at(), failed }));
+                        nearest = Some((
+                            distance,
+                            Miss {
+                                statement: at(),
+                                failed,
+                            },
+                        ));
                     }
                 }
                 (Effect::Deny, false) => {}
@@ -201,7 +224,9 @@ pub fn evaluate(policies: &[&Policy], request: &Request<'_>) -> Decision {
     }
     match allowed {
         Some((by, delegated)) => Decision::Allowed { by, delegated },
-        None => Decision::NotAllowed { nearest: nearest.map(|(_, miss)| miss) },
+        None => Decision::NotAllowed {
+            nearest: nearest.map(|(_, miss)| miss),
+        },
     }
 }
 
@@ -215,7 +240,12 @@ fn judge(s: &Statement, variables: bool, request: &Request<'_>) -> (Vec<Failure>
     let mut distance = 0;
     let mut delegated = false;
     if let (Some(selector), Some(caller)) = (&s.principals, request.caller) {
-        let matched = selector.items.iter().map(|p| principal(p, caller)).max().unwrap_or(Match::No);
+        let matched = selector
+            .items
+            .iter()
+            .map(|p| principal(p, caller))
+            .max()
+            .unwrap_or(Match::No);
         delegated = !selector.negated && matched == Match::Account;
         if (matched != Match::No) == selector.negated {
             distance += ELEMENT;
@@ -269,17 +299,24 @@ fn selects<T>(selector: &Selector<T>, one: impl Fn(&T) -> bool) -> bool {
 
 fn names<T>(selector: &Selector<T>, name: impl Fn(&T) -> String) -> Vec<String> {
     let not = if selector.negated { "not " } else { "" };
-    selector.items.iter().map(|i| format!("{not}{}", name(i))).collect()
+    selector
+        .items
+        .iter()
+        .map(|i| format!("{not}{}", name(i)))
+        .collect()
 }
 
 fn principal(wanted: &Principal, caller: &Caller) -> Match {
     let when = |holds: bool| if holds { Match::Direct } else { Match::No };
     match (wanted, caller) {
         (Principal::Everyone, _) => Match::Direct,
-        (Principal::Aws(text), Caller::Aws(arn)) => account(text, &arn.account).max(when(*text == arn.to_string())),
-        (Principal::Aws(text), Caller::Session { session, role }) => {
-            account(text, &role.account).max(when(*text == session.to_string() || *text == role.to_string()))
+        (Principal::Aws(text), Caller::Aws(arn)) => {
+            account(text, &arn.account).max(when(*text == arn.to_string()))
         }
+        (Principal::Aws(text), Caller::Session { session, role }) => account(text, &role.account)
+            .max(when(
+                *text == session.to_string() || *text == role.to_string(),
+            )),
         (Principal::Federated(text), Caller::Federated(arn)) => when(*text == arn.to_string()),
         (Principal::Service(text), Caller::Service(name)) => when(text == name),
         _ => Match::No,
@@ -288,14 +325,21 @@ fn principal(wanted: &Principal, caller: &Caller) -> Match {
 
 /// An account id or its root's ARN stands for the whole account.
 fn account(wanted: &str, account: &str) -> Match {
-    let root = Arn::parse(wanted).is_ok_and(|a| a.service == "iam" && a.resource == "root" && a.account == account);
-    if wanted == account || root { Match::Account } else { Match::No }
+    let root = Arn::parse(wanted)
+        .is_ok_and(|a| a.service == "iam" && a.resource == "root" && a.account == account);
+    if wanted == account || root {
+        Match::Account
+    } else {
+        Match::No
+    }
 }
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aws(arn) | Self::Federated(arn) | Self::Session { session: arn, .. } => arn.fmt(f),
+            Self::Aws(arn) | Self::Federated(arn) | Self::Session { session: arn, .. } => {
+                arn.fmt(f)
+            }
             Self::Service(name) => f.write_str(name),
         }
     }

@@ -47,7 +47,13 @@ pub fn context(issuer: &Issuer, claims: &Claims) -> Context {
 /// Whether a role with the trust policy `policy` in `account` may be assumed with a token of
 /// `issuer` that carries `claims`. `facts` are the request's other condition keys.
 #[must_use]
-pub fn judge(policy: &Policy, role: &Arn, issuer: &Issuer, claims: &Claims, facts: &Context) -> Decision {
+pub fn judge(
+    policy: &Policy,
+    role: &Arn,
+    issuer: &Issuer,
+    claims: &Claims,
+    facts: &Context,
+) -> Decision {
     let partition = Partition::parse(&role.partition).unwrap_or(Partition::Aws);
     let caller = Caller::Federated(provider::arn(issuer, partition, &role.account));
     let mut context = facts.clone();
@@ -81,14 +87,27 @@ pub fn trust_policy(trusts: &[Trust]) -> Policy {
             Statement {
                 sid: None,
                 effect: Effect::Allow,
-                principals: Some(Selector { negated: false, items: vec![Principal::Federated(provider.to_string())] }),
-                actions: Selector { negated: false, items: vec![ACTION.to_owned()] },
+                principals: Some(Selector {
+                    negated: false,
+                    items: vec![Principal::Federated(provider.to_string())],
+                }),
+                actions: Selector {
+                    negated: false,
+                    items: vec![ACTION.to_owned()],
+                },
                 resources: None,
-                conditions: vec![equals("aud", &trust.audience), equals("sub", &trust.subject)],
+                conditions: vec![
+                    equals("aud", &trust.audience),
+                    equals("sub", &trust.subject),
+                ],
             }
         })
         .collect();
-    Policy { variables: true, id: None, statements }
+    Policy {
+        variables: true,
+        id: None,
+        statements,
+    }
 }
 
 /// The exact trusts that `policy` of `role` grants: every Allow statement with a federated
@@ -96,30 +115,49 @@ pub fn trust_policy(trusts: &[Trust]) -> Policy {
 /// stranger statements are left to the linter.
 #[must_use]
 pub fn trusts_in(policy: &Policy, role: &Arn) -> Vec<Trust> {
-    policy.statements.iter().filter(|s| s.effect == Effect::Allow).flat_map(|s| exact(s, role)).collect()
+    policy
+        .statements
+        .iter()
+        .filter(|s| s.effect == Effect::Allow)
+        .flat_map(|s| exact(s, role))
+        .collect()
 }
 
 fn exact(s: &Statement, role: &Arn) -> Vec<Trust> {
     let (Some(principals), [a, b]) = (&s.principals, s.conditions.as_slice()) else {
         return Vec::new();
     };
-    let plain = |c: &Condition| c.operator == Operator::StringEquals && c.quantifier.is_none() && !c.if_exists;
-    let acts = !s.actions.negated && s.actions.items.iter().any(|x| x.eq_ignore_ascii_case(ACTION));
+    let plain = |c: &Condition| {
+        c.operator == Operator::StringEquals && c.quantifier.is_none() && !c.if_exists
+    };
+    let acts = !s.actions.negated
+        && s.actions
+            .items
+            .iter()
+            .any(|x| x.eq_ignore_ascii_case(ACTION));
     if principals.negated || !acts || !plain(a) || !plain(b) {
         return Vec::new();
     }
     let mut out = Vec::new();
     for item in &principals.items {
-        let Principal::Federated(text) = item else { continue };
-        let Some(issuer) = Arn::parse(text)
+        let Principal::Federated(text) = item else {
+            continue;
+        };
+        let Some(issuer) = Arn::parse(text).ok().and_then(|arn| {
+            Issuer::parse(&format!(
+                "https://{}",
+                arn.resource.strip_prefix("oidc-provider/")?
+            ))
             .ok()
-            .and_then(|arn| Issuer::parse(&format!("https://{}", arn.resource.strip_prefix("oidc-provider/")?)).ok())
-        else {
+        }) else {
             continue;
         };
         let values = |claim| {
             let key = condition_key(&issuer, claim);
-            [a, b].into_iter().find(|c| c.key.eq_ignore_ascii_case(&key)).map(|c| c.values.as_slice())
+            [a, b]
+                .into_iter()
+                .find(|c| c.key.eq_ignore_ascii_case(&key))
+                .map(|c| c.values.as_slice())
         };
         let (Some(subjects), Some(audiences)) = (values("sub"), values("aud")) else {
             continue;

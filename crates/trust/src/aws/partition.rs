@@ -21,7 +21,14 @@ pub enum Partition {
 
 impl Partition {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Aws, Self::China, Self::UsGov, Self::Iso, Self::IsoB, Self::Eusc];
+    pub const ALL: [Self; 6] = [
+        Self::Aws,
+        Self::China,
+        Self::UsGov,
+        Self::Iso,
+        Self::IsoB,
+        Self::Eusc,
+    ];
 
     /// The second field of an ARN.
     #[must_use]

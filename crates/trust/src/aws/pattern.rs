@@ -70,7 +70,9 @@ impl Pattern {
                 },
             }
         }
-        self.0.get(p..).is_some_and(|rest| rest.iter().all(|t| *t == Token::Any))
+        self.0
+            .get(p..)
+            .is_some_and(|rest| rest.iter().all(|t| *t == Token::Any))
     }
 }
 
@@ -147,7 +149,9 @@ mod tests {
     #[test]
     fn variables_are_literal() {
         let mut context = Context::new();
-        context.set("aws:username", "*").set("aws:PrincipalTag/team", "red");
+        context
+            .set("aws:username", "*")
+            .set("aws:PrincipalTag/team", "red");
         let m = |p: &str, t: &str| Pattern::with_variables(p, &context).map(|p| p.matches(t));
         assert_eq!(m("home/${aws:username}/x", "home/*/x"), Some(true));
         assert_eq!(m("home/${aws:username}/x", "home/bob/x"), Some(false));
@@ -157,7 +161,10 @@ mod tests {
         assert_eq!(m("a${*}b", "axb"), Some(false));
         assert_eq!(m("a${*}b${$}${?}", "a*b$?"), Some(true));
         assert_eq!(m("a${open", "a${open"), Some(true));
-        assert_eq!(substitute("x${aws:username}${$}", &context).as_deref(), Some("x*$"));
+        assert_eq!(
+            substitute("x${aws:username}${$}", &context).as_deref(),
+            Some("x*$")
+        );
     }
 
     #[test]

@@ -117,9 +117,15 @@ impl Policy {
             Some(Some("2012-10-17")) => true,
             Some(Some("2008-10-17")) => false,
             Some(_) if kind == PolicyKind::Identity => {
-                return Err(PolicyError::new("Policy document must be version 2012-10-17 or greater."));
+                return Err(PolicyError::new(
+                    "Policy document must be version 2012-10-17 or greater.",
+                ));
             }
-            Some(_) => return Err(PolicyError::new("The policy must contain a valid version string")),
+            Some(_) => {
+                return Err(PolicyError::new(
+                    "The policy must contain a valid version string",
+                ));
+            }
         };
         let id = match document.get("Id") {
             None => None,
@@ -145,16 +151,30 @@ impl Policy {
         for (i, s) in statements.iter().enumerate() {
             let twin = |o: &Statement| o.sid.is_some() && o.sid == s.sid;
             if statements.iter().take(i).any(twin) {
-                return Err(PolicyError::new("Statement IDs (SID) in a single policy must be unique."));
+                return Err(PolicyError::new(
+                    "Statement IDs (SID) in a single policy must be unique.",
+                ));
             }
         }
-        Ok(Self { variables, id, statements })
+        Ok(Self {
+            variables,
+            id,
+            statements,
+        })
     }
 }
 
 fn statement(json: &Value, kind: PolicyKind) -> Result<Statement, PolicyError> {
     const FIELDS: [&str; 9] = [
-        "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
     ];
     let s = json.as_object().ok_or_else(syntax)?;
     known(s, &FIELDS)?;
@@ -201,7 +221,9 @@ fn principals(s: &Object, kind: PolicyKind) -> Result<Option<Selector<Principal>
         };
     };
     if kind == PolicyKind::Identity {
-        return Err(PolicyError::new("Policy document should not specify a principal."));
+        return Err(PolicyError::new(
+            "Policy document should not specify a principal.",
+        ));
     }
     if kind == PolicyKind::Trust && negated {
         return Err(PolicyError::new("Has prohibited field NotPrincipal"));
@@ -209,7 +231,9 @@ fn principals(s: &Object, kind: PolicyKind) -> Result<Option<Selector<Principal>
     let items = match json {
         Value::String(all) if all == "*" => vec![Principal::Everyone],
         Value::String(other) => {
-            return Err(PolicyError::new(format!("Invalid principal in policy: \"{other}\"")));
+            return Err(PolicyError::new(format!(
+                "Invalid principal in policy: \"{other}\""
+            )));
         }
         Value::Object(map) if !map.is_empty() => {
             let mut items = Vec::new();
@@ -223,22 +247,33 @@ fn principals(s: &Object, kind: PolicyKind) -> Result<Option<Selector<Principal>
         _ => return Err(PolicyError::new("Invalid principal in policy")),
     };
     if items.is_empty() {
-        return Err(PolicyError::new("Missing required field Principal cannot be empty!"));
+        return Err(PolicyError::new(
+            "Missing required field Principal cannot be empty!",
+        ));
     }
     Ok(Some(Selector { negated, items }))
 }
 
 fn principal(name: &str, value: &str) -> Result<Principal, PolicyError> {
-    let invalid = || PolicyError::new(format!("Invalid principal in policy: \"{name}\":\"{value}\""));
+    let invalid = || {
+        PolicyError::new(format!(
+            "Invalid principal in policy: \"{name}\":\"{value}\""
+        ))
+    };
     match name {
         "AWS" if value == "*" => Ok(Principal::Everyone),
         "AWS" => {
             let digits = value.len() == 12 && value.bytes().all(|b| b.is_ascii_digit());
             let arn = Arn::parse(value).is_ok_and(|a| {
-                matches!(a.service.as_str(), "iam" | "sts") && Partition::parse(&a.partition).is_some() && !a.resource.contains('*')
+                matches!(a.service.as_str(), "iam" | "sts")
+                    && Partition::parse(&a.partition).is_some()
+                    && !a.resource.contains('*')
             });
             // Ids such as AROA… stand for a deleted principal.
-            let id = value.len() >= 16 && value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            let id = value.len() >= 16
+                && value
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
             if digits || arn || id {
                 Ok(Principal::Aws(value.to_owned()))
             } else {
@@ -248,20 +283,28 @@ fn principal(name: &str, value: &str) -> Result<Principal, PolicyError> {
         "Federated" => {
             let provider = Arn::parse(value).is_ok_and(|a| {
                 a.service == "iam"
-                    && ["oidc-provider/", "saml-provider/"]
-                        .iter()
-                        .any(|p| a.resource.strip_prefix(p).is_some_and(|rest| !rest.is_empty()))
+                    && ["oidc-provider/", "saml-provider/"].iter().any(|p| {
+                        a.resource
+                            .strip_prefix(p)
+                            .is_some_and(|rest| !rest.is_empty())
+                    })
             });
             let domain = value.contains('.')
                 && !value.contains(':')
-                && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+                && value
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
             if provider || domain {
                 Ok(Principal::Federated(value.to_owned()))
             } else {
-                Err(PolicyError::new("Federated principals must be valid domain names or SAML metadata ARNs"))
+                Err(PolicyError::new(
+                    "Federated principals must be valid domain names or SAML metadata ARNs",
+                ))
             }
         }
-        "Service" if value.contains('.') && !value.contains(['*', ' ']) => Ok(Principal::Service(value.to_owned())),
+        "Service" if value.contains('.') && !value.contains(['*', ' ']) => {
+            Ok(Principal::Service(value.to_owned()))
+        }
         "CanonicalUser" if !value.is_empty() => Ok(Principal::CanonicalUser(value.to_owned())),
         _ => Err(invalid()),
     }
@@ -283,7 +326,10 @@ fn actions(s: &Object, kind: PolicyKind) -> Result<Selector<String>, PolicyError
     if kind == PolicyKind::Trust && negated {
         return Err(PolicyError::new("Has prohibited field NotAction"));
     }
-    Ok(Selector { negated, items: items.into_iter().map(str::to_owned).collect() })
+    Ok(Selector {
+        negated,
+        items: items.into_iter().map(str::to_owned).collect(),
+    })
 }
 
 fn check_action(action: &str, kind: PolicyKind) -> Result<(), PolicyError> {
@@ -296,16 +342,28 @@ fn check_action(action: &str, kind: PolicyKind) -> Result<(), PolicyError> {
         ));
     };
     if name.contains(':') {
-        return Err(PolicyError::new("Actions/Condition can contain only one colon."));
+        return Err(PolicyError::new(
+            "Actions/Condition can contain only one colon.",
+        ));
     }
-    if vendor.is_empty() || !vendor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+    if vendor.is_empty()
+        || !vendor
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    {
         return Err(PolicyError::new(format!("Vendor {vendor} is not valid")));
     }
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'?')) {
+    if name.is_empty()
+        || !name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'?'))
+    {
         return Err(PolicyError::new(format!("Invalid Action: {action}")));
     }
     if kind == PolicyKind::Trust && !vendor.eq_ignore_ascii_case("sts") {
-        return Err(PolicyError::new("AssumeRole policy may only specify STS AssumeRole actions."));
+        return Err(PolicyError::new(
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ));
     }
     Ok(())
 }
@@ -314,7 +372,9 @@ fn resources(s: &Object, kind: PolicyKind) -> Result<Option<Selector<String>>, P
     let Some((negated, json)) = either(s, "Resource", "NotResource")? else {
         return match kind {
             PolicyKind::Trust => Ok(None),
-            PolicyKind::Identity => Err(PolicyError::new("Policy statement must contain resources.")),
+            PolicyKind::Identity => {
+                Err(PolicyError::new("Policy statement must contain resources."))
+            }
             PolicyKind::Resource => Err(PolicyError::new("Missing required field Resource")),
         };
     };
@@ -331,7 +391,10 @@ fn resources(s: &Object, kind: PolicyKind) -> Result<Option<Selector<String>>, P
             check_resource(resource)?;
         }
     }
-    Ok(Some(Selector { negated, items: items.into_iter().map(str::to_owned).collect() }))
+    Ok(Some(Selector {
+        negated,
+        items: items.into_iter().map(str::to_owned).collect(),
+    }))
 }
 
 fn check_resource(resource: &str) -> Result<(), PolicyError> {
@@ -340,17 +403,25 @@ fn check_resource(resource: &str) -> Result<(), PolicyError> {
         if resource.starts_with("arn:") && resource.ends_with('*') {
             return Ok(());
         }
-        return Err(PolicyError::new(format!("Resource {resource} must be in ARN format or \"*\".")));
+        return Err(PolicyError::new(format!(
+            "Resource {resource} must be in ARN format or \"*\"."
+        )));
     };
     if !arn.partition.contains(['*', '?', '$']) && Partition::parse(&arn.partition).is_none() {
         let p = arn.partition;
-        return Err(PolicyError::new(format!("Partition \"{p}\" is not valid for resource \"{resource}\".")));
+        return Err(PolicyError::new(format!(
+            "Partition \"{p}\" is not valid for resource \"{resource}\"."
+        )));
     }
     Ok(())
 }
 
 /// One of two elements that exclude each other, and whether it was the negated one.
-fn either<'a>(s: &'a Object, plain: &str, negated: &str) -> Result<Option<(bool, &'a Value)>, PolicyError> {
+fn either<'a>(
+    s: &'a Object,
+    plain: &str,
+    negated: &str,
+) -> Result<Option<(bool, &'a Value)>, PolicyError> {
     match (s.get(plain), s.get(negated)) {
         (Some(_), Some(_)) => Err(syntax()),
         (Some(v), None) => Ok(Some((false, v))),

@@ -11,12 +11,19 @@ impl Policy {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut out = Map::new();
-        let version = if self.variables { "2012-10-17" } else { "2008-10-17" };
+        let version = if self.variables {
+            "2012-10-17"
+        } else {
+            "2008-10-17"
+        };
         out.insert("Version".into(), version.into());
         if let Some(id) = &self.id {
             out.insert("Id".into(), id.clone().into());
         }
-        out.insert("Statement".into(), self.statements.iter().map(statement).collect());
+        out.insert(
+            "Statement".into(),
+            self.statements.iter().map(statement).collect(),
+        );
         Value::Object(out)
     }
 }
@@ -34,14 +41,20 @@ fn statement(s: &Statement) -> Value {
     if let Some(p) = &s.principals {
         out.insert(name("Principal", p.negated), principals(p));
     }
-    out.insert(name("Action", s.actions.negated), one_or_many(&s.actions.items));
+    out.insert(
+        name("Action", s.actions.negated),
+        one_or_many(&s.actions.items),
+    );
     if let Some(r) = &s.resources {
         out.insert(name("Resource", r.negated), one_or_many(&r.items));
     }
     if !s.conditions.is_empty() {
         let mut blocks: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
         for c in &s.conditions {
-            blocks.entry(c.operator_name()).or_default().insert(c.key.clone(), one_or_many(&c.values));
+            blocks
+                .entry(c.operator_name())
+                .or_default()
+                .insert(c.key.clone(), one_or_many(&c.values));
         }
         out.insert("Condition".into(), json!(blocks));
     }
@@ -49,7 +62,11 @@ fn statement(s: &Statement) -> Value {
 }
 
 fn name(plain: &str, negated: bool) -> String {
-    if negated { format!("Not{plain}") } else { plain.to_owned() }
+    if negated {
+        format!("Not{plain}")
+    } else {
+        plain.to_owned()
+    }
 }
 
 fn principals(selector: &Selector<Principal>) -> Value {
@@ -67,7 +84,10 @@ fn principals(selector: &Selector<Principal>) -> Value {
         };
         out.entry(kind).or_default().push(value.to_owned());
     }
-    out.into_iter().map(|(k, v)| (k.to_owned(), one_or_many(&v))).collect::<Map<_, _>>().into()
+    out.into_iter()
+        .map(|(k, v)| (k.to_owned(), one_or_many(&v)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn one_or_many(items: &[String]) -> Value {

@@ -1,0 +1,273 @@
+//! The handle for tests and the tour: set things up without a signature, break them, count.
+//!
+//! Owns: nothing; it calls what the APIs call, past permission. Everything happens in the
+//! account and region of the options unless said otherwise.
+
+use std::collections::BTreeMap;
+
+use keyless_trust::aws::{Arn, Partition, Policy, PolicyKind};
+
+use super::Aws;
+use super::credentials::AccessKey;
+use super::faults::Fault;
+use super::iam::{providers, roles};
+use super::kms::Place;
+use super::protocol::ApiError;
+use super::ssm::{self, Kind, Put};
+use super::state::{Calls, Document, Role, State, Tags};
+
+/// What AWS would have answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct AdminError {
+    /// AWS's code.
+    pub code: String,
+    /// AWS's text.
+    pub message: String,
+}
+
+impl From<ApiError> for AdminError {
+    fn from(e: ApiError) -> Self {
+        Self {
+            code: e.code,
+            message: e.message.unwrap_or_default(),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, AdminError>;
+
+impl Aws {
+    /// Creates an OpenID Connect provider; returns its ARN.
+    ///
+    /// # Errors
+    /// As `CreateOpenIDConnectProvider`.
+    pub fn create_oidc_provider(&self, url: &str, client_ids: &[&str]) -> Result<String> {
+        let ids = client_ids.iter().map(|s| (*s).to_owned()).collect();
+        let provider = providers::build(url, ids, Vec::new())?;
+        let arn = providers::create(
+            &mut self.state(),
+            self.partition(),
+            self.account(),
+            provider,
+            Tags::new(),
+            self.now(),
+        )?;
+        Ok(arn.to_string())
+    }
+
+    /// Deletes a provider, by ARN.
+    pub fn delete_oidc_provider(&self, arn: &str) {
+        self.state().providers.remove(arn);
+    }
+
+    /// Creates a role with a trust policy; returns its ARN. Sessions last up to twelve hours.
+    ///
+    /// # Errors
+    /// As `CreateRole`.
+    pub fn create_role(&self, name: &str, trust_policy: &str) -> Result<String> {
+        let new = roles::NewRole {
+            name,
+            path: "/",
+            trust: trust_policy,
+            description: None,
+            max_session: 43_200,
+            tags: Tags::new(),
+        };
+        let mut state = self.state();
+        let role = roles::create(
+            &mut state,
+            self.partition(),
+            self.account(),
+            new,
+            self.now(),
+        )?;
+        Ok(role.arn.to_string())
+    }
+
+    /// Replaces a role's trust policy.
+    ///
+    /// # Errors
+    /// As `UpdateAssumeRolePolicy`.
+    pub fn update_trust_policy(&self, role: &str, trust_policy: &str) -> Result<()> {
+        let trust = parse(trust_policy, PolicyKind::Trust)?;
+        self.role(&mut self.state(), role)?.trust = trust;
+        Ok(())
+    }
+
+    /// Deletes a role with all its policies.
+    pub fn delete_role(&self, name: &str) {
+        self.state()
+            .roles
+            .remove(&(self.account().to_owned(), name.to_owned()));
+    }
+
+    /// Sets an inline policy of a role.
+    ///
+    /// # Errors
+    /// As `PutRolePolicy`.
+    pub fn put_role_policy(&self, role: &str, name: &str, policy: &str) -> Result<()> {
+        let policy = parse(policy, PolicyKind::Identity)?;
+        self.role(&mut self.state(), role)?
+            .inline
+            .insert(name.to_owned(), policy);
+        Ok(())
+    }
+
+    /// Writes a parameter (`String`), over an old one if there is one; returns its version.
+    ///
+    /// # Errors
+    /// As `PutParameter`.
+    pub fn put_parameter(&self, name: &str, value: &str) -> Result<u64> {
+        self.write(name, value, Kind::String, None)
+    }
+
+    /// As [`Aws::put_parameter`], for a `SecureString`; `key` is a KMS key id, ARN or alias,
+    /// absent for the key that AWS manages.
+    ///
+    /// # Errors
+    /// As `PutParameter`.
+    pub fn put_secure_parameter(&self, name: &str, value: &str, key: Option<&str>) -> Result<u64> {
+        self.write(name, value, Kind::SecureString, key)
+    }
+
+    fn write(&self, name: &str, value: &str, kind: Kind, key: Option<&str>) -> Result<u64> {
+        let put = Put {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            r#type: Some(kind),
+            key_id: key.map(str::to_owned),
+            overwrite: true,
+            description: None,
+            allowed_pattern: None,
+            tier: None,
+            data_type: None,
+            tags: Vec::new(),
+        };
+        let user = Arn::iam(self.partition(), self.account(), "user/admin").to_string();
+        let (version, _) = ssm::put(&mut self.state(), self.place(), put, &user, self.now())?;
+        Ok(version)
+    }
+
+    /// The present value of a parameter.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let key = (
+            self.account().to_owned(),
+            self.region().to_owned(),
+            name.to_owned(),
+        );
+        Some(self.state().parameters.get(&key)?.latest()?.value.clone())
+    }
+
+    /// Deletes a parameter; says whether there was one.
+    pub fn delete_parameter(&self, name: &str) -> bool {
+        let key = (
+            self.account().to_owned(),
+            self.region().to_owned(),
+            name.to_owned(),
+        );
+        self.state().parameters.remove(&key).is_some()
+    }
+
+    /// Creates a KMS key, with a key policy or the default one; returns its ARN.
+    ///
+    /// # Errors
+    /// When the policy is malformed.
+    pub fn create_key(&self, policy: Option<&str>) -> Result<String> {
+        let policy = policy
+            .map(|text| Policy::parse(text, PolicyKind::Resource))
+            .transpose()
+            .map_err(|e| ApiError::bad("MalformedPolicyDocumentException", e.to_string()))?;
+        Ok(self
+            .state()
+            .keys
+            .create(self.place(), "", policy, self.now())
+            .arn
+            .to_string())
+    }
+
+    /// Gives another account an administrator; returns the key.
+    #[must_use]
+    pub fn admin_of(&self, account: &str) -> AccessKey {
+        self.state()
+            .add_admin(self.partition(), account, self.now())
+    }
+
+    /// Arms a fault.
+    pub fn add_fault(&self, fault: Fault) {
+        self.state().faults.add(fault);
+    }
+
+    /// Disarms every fault.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// The faults still armed.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.state().faults.list()
+    }
+
+    /// How often `service`'s `api` was called.
+    #[must_use]
+    pub fn calls(&self, service: &str, api: &str) -> Calls {
+        self.state()
+            .calls
+            .get(&(service.to_owned(), api.to_owned()))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// All counts, by `service:Api`.
+    #[must_use]
+    pub fn all_calls(&self) -> BTreeMap<String, Calls> {
+        self.state()
+            .calls
+            .iter()
+            .map(|((s, a), c)| (format!("{s}:{a}"), *c))
+            .collect()
+    }
+
+    /// Sets every count to nothing.
+    pub fn reset_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Makes STS read every issuer's keys anew.
+    pub fn forget_issuer_keys(&self) {
+        self.0.issuers.forget();
+    }
+
+    fn partition(&self) -> Partition {
+        Partition::of_region(self.region())
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            partition: self.partition(),
+            account: self.account(),
+            region: self.region(),
+        }
+    }
+
+    fn role<'a>(&self, state: &'a mut State, name: &str) -> Result<&'a mut Role> {
+        let missing = || {
+            ApiError::new(
+                404,
+                "NoSuchEntity",
+                format!("The role with name {name} cannot be found."),
+            )
+        };
+        Ok(state
+            .roles
+            .get_mut(&(self.account().to_owned(), name.to_owned()))
+            .ok_or_else(missing)?)
+    }
+}
+
+fn parse(text: &str, kind: PolicyKind) -> Result<Document> {
+    Ok(Document::parse(text, kind)
+        .map_err(|e| ApiError::bad("MalformedPolicyDocument", e.to_string()))?)
+}
