@@ -1,0 +1,105 @@
+//! An operator on a thread of its own, as in production: one thread, one runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+use futures::future::BoxFuture;
+use keyless_controller::{Clients, Effect, Effects, LeaderElection, Operator, Options};
+use tokio::sync::oneshot;
+
+use crate::ring::{Ring, RingClient};
+
+/// What is special about an operator.
+#[derive(Default)]
+pub struct Wish {
+    /// Its class; `default` if none is given.
+    pub class: Option<String>,
+    /// It stops for ever before the effect of this index.
+    pub dies_after: Option<usize>,
+    /// It takes part in the election of a leader.
+    pub election: Option<LeaderElection>,
+}
+
+/// A running operator.
+pub struct Running {
+    stop: Option<oneshot::Sender<()>>,
+    died: Option<oneshot::Receiver<()>>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+/// Lets some effects pass, and none after them.
+struct Dies {
+    left: AtomicUsize,
+    told: std::sync::Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Effects for Dies {
+    fn before<'a>(&'a self, _: &'a Effect) -> BoxFuture<'a, ()> {
+        let alive = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if alive {
+            return Box::pin(std::future::ready(()));
+        }
+        if let Some(tell) = self.told.lock().ok().and_then(|mut t| t.take()) {
+            let _ = tell.send(());
+        }
+        Box::pin(std::future::pending())
+    }
+}
+
+impl Running {
+    /// Starts an operator on `ring`.
+    pub fn start(ring: &Ring, wish: Wish) -> Result<Self> {
+        let environment = ring.sandbox.operator_environment(&ring.operator_token, &crate::world::operator_role());
+        let options = Options {
+            metrics_addr: None,
+            live_addr: None,
+            controller_class: wish.class.unwrap_or_else(|| "default".to_owned()),
+            leader_election: wish.election,
+            ..crate::world::quick_options()
+        };
+        let (stop, stopped) = oneshot::channel();
+        let (tell, died) = oneshot::channel();
+        let effects: Option<Arc<dyn Effects>> = wish
+            .dies_after
+            .map(|n| Arc::new(Dies { left: AtomicUsize::new(n), told: std::sync::Mutex::new(Some(tell)) }) as Arc<dyn Effects>);
+        let client = ring.config.clone();
+        let thread = std::thread::Builder::new().name("operator".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async move {
+                let clients = match client {
+                    RingClient::InProcess(client) => Clients::from(client),
+                    RingClient::Config(config) => keyless_controller::connect(&config).await?,
+                };
+                let mut operator = Operator::with_environment(clients, environment, options)?;
+                if let Some(effects) = effects {
+                    operator = operator.observed_by(effects);
+                }
+                operator
+                    .run(async {
+                        let _ = stopped.await;
+                    })
+                    .await
+                    .map_err(|e| anyhow!("{e:#}"))
+            })
+        })?;
+        Ok(Self { stop: Some(stop), died: Some(died), thread: Some(thread) })
+    }
+
+    /// Waits until it stands still for ever, then takes it away as `kill -9` would.
+    pub async fn until_dead(mut self) -> Result<()> {
+        let died = self.died.take().context("asked twice")?;
+        tokio::time::timeout(crate::api::PATIENCE, died).await.context("the operator never reached its last effect")??;
+        self.stop().await
+    }
+
+    /// Stops it in order.
+    pub async fn stop(mut self) -> Result<()> {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        let thread = self.thread.take().context("stopped twice")?;
+        tokio::task::spawn_blocking(move || thread.join().map_err(|_| anyhow!("the operator panicked"))).await??
+    }
+}

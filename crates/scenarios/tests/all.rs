@@ -1,0 +1,32 @@
+//! Every scenario, on both rings. `cargo xtask test` gives the real ring its programs; without
+//! them its half says so, loudly, and passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+/// Makes a test for each ring out of each scenario.
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => {
+        mod sandbox {
+            $(#[test] fn $name() { keyless_scenarios::run(keyless_scenarios::Kind::Sandbox, stringify!($name), super::$name); })*
+        }
+        mod real {
+            $(#[test] fn $name() { keyless_scenarios::run(keyless_scenarios::Kind::Real, stringify!($name), super::$name); })*
+        }
+    };
+}
+
+#[path = "all/chain.rs"]
+mod chain;
+#[path = "all/errors.rs"]
+mod errors;
+#[path = "all/interruption.rs"]
+mod interruption;
+#[path = "all/policies.rs"]
+mod policies;
+#[path = "all/refresh.rs"]
+mod refresh;
+#[path = "all/secrecy.rs"]
+mod secrecy;
+#[path = "all/shape.rs"]
+mod shape;
+#[path = "all/stores.rs"]
+mod stores;
