@@ -88,8 +88,13 @@ impl ClusterExternalSecretSpec {
     /// Whether a namespace gets an ExternalSecret, by its name and labels.
     #[must_use]
     pub fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-        let selectors = self.namespace_selectors.iter().chain(&self.namespace_selector);
+        let selectors = self
+            .namespace_selectors
+            .iter()
+            .chain(&self.namespace_selector);
         self.namespaces.iter().any(|name| name == namespace)
-            || selectors.into_iter().any(|selector| selector.matches(labels))
+            || selectors
+                .into_iter()
+                .any(|selector| selector.matches(labels))
     }
 }

@@ -14,6 +14,8 @@ use crate::{
 
 mod yaml;
 
+pub use yaml::to_yaml;
+
 const READY_STATUS: &str = r#".status.conditions[?(@.type=="Ready")].status"#;
 const READY_REASON: &str = r#".status.conditions[?(@.type=="Ready")].reason"#;
 
@@ -47,7 +49,11 @@ const KINDS: &[Kind] = &[
         scope: "Cluster",
         description: "ClusterExternalSecret keeps the same ExternalSecret in many namespaces.",
         columns: &[
-            ("Store", ".spec.externalSecretSpec.secretStoreRef.name", "string"),
+            (
+                "Store",
+                ".spec.externalSecretSpec.secretStoreRef.name",
+                "string",
+            ),
             ("Refresh Interval", ".spec.refreshTime", "string"),
             ("Ready", READY_STATUS, "string"),
         ],
@@ -116,7 +122,7 @@ pub fn crds() -> Vec<Value> {
 pub fn crds_yaml() -> Vec<(&'static str, String)> {
     KINDS
         .iter()
-        .map(|kind| (kind.plural, yaml::write(&kind.definition())))
+        .map(|kind| (kind.plural, format!("---\n{}", to_yaml(&kind.definition()))))
         .collect()
 }
 
@@ -198,7 +204,10 @@ impl Kind {
                 "apiVersion",
                 String::schema().described(&["Group and version of this object's schema."]),
             )
-            .property("kind", String::schema().described(&["Kind of this object."]))
+            .property(
+                "kind",
+                String::schema().described(&["Kind of this object."]),
+            )
             .property("metadata", Node::of("object"))
             .property("spec", (self.spec)())
             .property("status", (self.status)())
@@ -214,14 +223,18 @@ const OLDER_DEFAULTS: &[(&str, &str)] = &[
 
 /// Turns a v1 schema into the v1beta1 one.
 fn older(schema: &mut Value) {
-    let Value::Object(fields) = schema else { return };
+    let Value::Object(fields) = schema else {
+        return;
+    };
     fields.remove("description");
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = fields.get_mut(key) {
             older(inner);
         }
     }
-    let Some(Value::Object(properties)) = fields.get_mut("properties") else { return };
+    let Some(Value::Object(properties)) = fields.get_mut("properties") else {
+        return;
+    };
     for (name, property) in properties.iter_mut() {
         older(property);
         set_default(property, name);

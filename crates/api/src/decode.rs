@@ -52,3 +52,6 @@ pub fn decode<T: DeserializeOwned>(part: &Value) -> Result<T, DecodeError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

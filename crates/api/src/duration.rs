@@ -62,7 +62,10 @@ impl GoDuration {
     /// The length, if it is more than nothing. What "once" means for a refresh interval.
     #[must_use]
     pub fn positive(self) -> Option<Duration> {
-        u64::try_from(self.0).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos)
+        u64::try_from(self.0)
+            .ok()
+            .filter(|nanos| *nanos > 0)
+            .map(Duration::from_nanos)
     }
 
     /// Reads a Go duration: an optional sign and numbers with units (ns, us, µs, ms, s, m, h),
@@ -97,7 +100,10 @@ impl GoDuration {
                 text: quote(text),
             })?;
             let nanos = number.times(unit).ok_or_else(invalid)?;
-            total = total.checked_add(nanos).filter(|sum| *sum <= LIMIT).ok_or_else(invalid)?;
+            total = total
+                .checked_add(nanos)
+                .filter(|sum| *sum <= LIMIT)
+                .ok_or_else(invalid)?;
             rest = after;
         }
         if negative {
@@ -122,13 +128,19 @@ impl Number {
         let (whole_digits, rest) = text.split_at(whole_length);
         let mut whole: u64 = 0;
         for digit in whole_digits.bytes() {
-            whole = whole.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            whole = whole
+                .checked_mul(10)?
+                .checked_add(u64::from(digit - b'0'))?;
             if whole > LIMIT {
                 return None;
             }
         }
         let Some(rest) = rest.strip_prefix('.') else {
-            let number = Self { whole, fraction: 0, scale: 1.0 };
+            let number = Self {
+                whole,
+                fraction: 0,
+                scale: 1.0,
+            };
             return (whole_length > 0).then_some((number, rest));
         };
         let fraction_length = digits(rest);
@@ -137,18 +149,23 @@ impl Number {
         }
         let (fraction_digits, rest) = rest.split_at(fraction_length);
         let (fraction, scale) = leading_fraction(fraction_digits);
-        Some((Self { whole, fraction, scale }, rest))
+        Some((
+            Self {
+                whole,
+                fraction,
+                scale,
+            },
+            rest,
+        ))
     }
 
     /// The number times a unit, in nanoseconds.
     fn times(&self, unit: u64) -> Option<u64> {
-        let whole = self.whole.checked_mul(unit).filter(|nanos| *nanos <= LIMIT)?;
+        let whole = self
+            .whole
+            .checked_mul(unit)
+            .filter(|nanos| *nanos <= LIMIT)?;
         // Floating point as in Go, so that rounding is the same.
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            clippy::cast_sign_loss
-        )]
         let part = (self.fraction as f64 * (unit as f64 / self.scale)) as u64;
         whole.checked_add(part).filter(|nanos| *nanos <= LIMIT)
     }
@@ -158,7 +175,9 @@ impl Number {
 fn leading_fraction(text: &str) -> (u64, f64) {
     let (mut value, mut scale) = (0u64, 1f64);
     for digit in text.bytes() {
-        let next = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0')));
+        let next = value
+            .checked_mul(10)
+            .and_then(|v| v.checked_add(u64::from(digit - b'0')));
         match next.filter(|next| *next <= LIMIT) {
             Some(next) => value = next,
             None => break,

@@ -112,14 +112,20 @@ impl ExternalSecretSpec {
     /// The creation policy in effect.
     #[must_use]
     pub fn creation_policy(&self) -> CreationPolicy {
-        let policy = self.target.as_ref().and_then(|target| target.creation_policy.clone());
+        let policy = self
+            .target
+            .as_ref()
+            .and_then(|target| target.creation_policy.clone());
         policy.unwrap_or_default()
     }
 
     /// The deletion policy in effect.
     #[must_use]
     pub fn deletion_policy(&self) -> DeletionPolicy {
-        let policy = self.target.as_ref().and_then(|target| target.deletion_policy.clone());
+        let policy = self
+            .target
+            .as_ref()
+            .and_then(|target| target.deletion_policy.clone());
         policy.unwrap_or_default()
     }
 
@@ -136,18 +142,29 @@ impl ExternalSecretSpec {
     /// The template, if one is given.
     #[must_use]
     pub fn template(&self) -> Option<&ExternalSecretTemplate> {
-        self.target.as_ref().and_then(|target| target.template.as_ref())
+        self.target
+            .as_ref()
+            .and_then(|target| target.template.as_ref())
     }
 
     /// Every store that the spec names, once each, in the order of their first mention.
     #[must_use]
     pub fn stores(&self) -> Vec<&StoreRef> {
-        let data = self.data.iter().filter_map(|entry| entry.source_ref.as_ref());
-        let from = self.data_from.iter().filter_map(|entry| entry.source_ref.as_ref());
-        let sources = data.chain(from).filter_map(|source| source.store_ref.as_ref());
+        let data = self
+            .data
+            .iter()
+            .filter_map(|entry| entry.source_ref.as_ref());
+        let from = self
+            .data_from
+            .iter()
+            .filter_map(|entry| entry.source_ref.as_ref());
+        let sources = data
+            .chain(from)
+            .filter_map(|source| source.store_ref.as_ref());
         let mut stores: Vec<&StoreRef> = Vec::new();
         for store in self.secret_store_ref.iter().chain(sources) {
-            let known = |seen: &&StoreRef| seen.kind() == store.kind() && seen.name() == store.name();
+            let known =
+                |seen: &&StoreRef| seen.kind() == store.kind() && seen.name() == store.name();
             if !store.name().is_empty() && !stores.iter().any(known) {
                 stores.push(store);
             }

@@ -15,16 +15,19 @@ mod decode;
 pub mod duration;
 mod external_secret;
 mod reference;
+pub mod regexp;
 mod rules;
 mod schema;
 mod status;
 mod store;
+pub mod unsupported;
+mod validate;
 
 pub use cluster_external_secret::{
     ClusterCondition, ClusterExternalSecretSpec, ClusterExternalSecretStatus,
     ExternalSecretMetadata, NamespaceFailure,
 };
-pub use crd::{crds, crds_yaml};
+pub use crd::{crds, crds_yaml, to_yaml};
 pub use decode::{DecodeError, decode};
 pub use duration::GoDuration;
 pub use external_secret::*;
@@ -35,3 +38,5 @@ pub use reference::{
 };
 pub use status::{Condition, LocalReference};
 pub use store::*;
+pub use unsupported::Support;
+pub use validate::{Violation, validate, validate_cluster_external_secret, validate_store};

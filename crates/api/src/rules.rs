@@ -49,42 +49,52 @@ pub(crate) const FOREIGN_NAMESPACE: &str = "namespace should either be empty or 
 /// The grammar of Go's durations as a regular expression.
 const GO_DURATION: &str =
     "^[-+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|\u{b5}s|\u{3bc}s|ms|s|m|h))+)$";
-/// An expression for the units in `self` that Go does not know.
-const UNKNOWN_UNITS: &str = "self.findAll('[0-9.][^0-9.]+').map(unit, unit.substring(1))\
-    .filter(unit, !(unit in ['ns', 'us', '\u{b5}s', '\u{3bc}s', 'ms', 's', 'm', 'h']))";
 
-/// An expression for Go's complaint about `self`, which does not match [`GO_DURATION`].
-fn go_complaint() -> String {
+/// An expression for Go's complaint about the text that the expression `text` yields and that is
+/// no duration.
+fn go_complaint(text: &str) -> String {
+    let unknown = format!(
+        "{text}.findAll('[0-9.][^0-9.]+').map(unit, unit.substring(1))\
+         .filter(unit, !(unit in ['ns', 'us', '\u{b5}s', '\u{3bc}s', 'ms', 's', 'm', 'h']))"
+    );
     format!(
-        "!self.matches('^[-+]?([0-9]|[.][0-9])') ? 'time: invalid duration \"' + self + '\"' : \
-         {UNKNOWN_UNITS}.size() > 0 ? 'time: unknown unit \"' + {UNKNOWN_UNITS}[0] + '\" in \
-         duration \"' + self + '\"' : 'time: missing unit in duration \"' + self + '\"'"
+        "!{text}.matches('^[-+]?([0-9]|[.][0-9])') \
+         ? 'time: invalid duration \"' + {text} + '\"' \
+         : {unknown}.size() > 0 \
+         ? 'time: unknown unit \"' + {unknown}[0] + '\" in duration \"' + {text} + '\"' \
+         : 'time: missing unit in duration \"' + {text} + '\"'"
     )
 }
+
+const NO_DURATION: &str = "not a Go duration such as 30s, 15m or 1h30m";
 
 impl Node {
     /// A Go duration, refused in Go's words.
     pub(crate) fn duration(self) -> Self {
         self.max_length(LONG_DURATION).rule_saying(
             &format!("self.matches('{GO_DURATION}')"),
-            &go_complaint(),
-            "not a Go duration such as 30s, 15m or 1h30m",
+            &go_complaint("self"),
+            NO_DURATION,
         )
     }
 
     /// A store's refresh interval: seconds that are not negative, or such a Go duration.
     pub(crate) fn store_interval(self) -> Self {
-        let complaint = go_complaint().replace("self", "string(self)");
         self.max_length(LONG_DURATION)
             .rule_saying(
-                "type(self) == int ? self >= 0 : !string(self).startsWith('-')",
-                "'invalid refreshInterval ' + (type(self) == int ? string(self) : '\"' + string(self) + '\"') + ': must not be negative'",
+                "type(self) == int ? self >= 0 : !string(self).matches('^-.*[1-9]')",
+                "'invalid refreshInterval ' \
+                 + (type(self) == int ? string(self) : '\"' + string(self) + '\"') \
+                 + ': must not be negative'",
                 "must not be negative",
             )
             .rule_saying(
                 &format!("type(self) == int || string(self).matches('{GO_DURATION}')"),
-                &format!("'invalid refreshInterval \"' + string(self) + '\": ' + ({complaint})"),
-                "not a Go duration such as 30s, 15m or 1h30m",
+                &format!(
+                    "'invalid refreshInterval \"' + string(self) + '\": ' + ({})",
+                    go_complaint("string(self)")
+                ),
+                NO_DURATION,
             )
     }
 }

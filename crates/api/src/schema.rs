@@ -131,9 +131,7 @@ impl Node {
 
     /// A validation rule whose message is computed; `message` is used where that fails.
     pub(crate) fn rule_saying(self, rule: &str, expression: &str, message: &str) -> Self {
-        self.validation(
-            json!({"rule": rule, "messageExpression": expression, "message": message}),
-        )
+        self.validation(json!({"rule": rule, "messageExpression": expression, "message": message}))
     }
 
     fn validation(mut self, rule: Value) -> Self {
@@ -150,17 +148,12 @@ impl Node {
     /// Adds a property, and its name to the required ones where the property says so.
     pub(crate) fn property(mut self, name: &str, node: Self) -> Self {
         if node.required
-            && let Value::Array(names) = self
-                .fields
-                .entry("required")
-                .or_insert_with(|| json!([]))
+            && let Value::Array(names) = self.fields.entry("required").or_insert_with(|| json!([]))
         {
             names.push(name.into());
         }
-        if let Value::Object(properties) = self
-            .fields
-            .entry("properties")
-            .or_insert_with(|| json!({}))
+        if let Value::Object(properties) =
+            self.fields.entry("properties").or_insert_with(|| json!({}))
         {
             properties.insert(name.to_owned(), node.into_value());
         }

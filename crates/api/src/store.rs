@@ -39,10 +39,13 @@ pub use vault::{
 };
 pub use webhook::{NtlmAuth, WebhookAuth, WebhookProvider, WebhookResult, WebhookSecret};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, GoDuration};
 use crate::reference::LabelSelector;
+use crate::regexp;
 use crate::schema::{Node, Schema, object};
 use crate::status::Condition;
 
@@ -120,9 +123,11 @@ impl SecretStoreSpec {
             }
             Some(IntOrString::Int(seconds)) => GoDuration::from_secs(*seconds),
             Some(IntOrString::String(text)) => {
-                let interval = GoDuration::parse(text).map_err(|source| {
-                    RefreshIntervalError::Invalid { text: text.clone(), source }
-                })?;
+                let interval =
+                    GoDuration::parse(text).map_err(|source| RefreshIntervalError::Invalid {
+                        text: text.clone(),
+                        source,
+                    })?;
                 if interval.nanos() < 0 {
                     return Err(RefreshIntervalError::Negative(format!("{text:?}")));
                 }
@@ -130,6 +135,48 @@ impl SecretStoreSpec {
             }
         };
         Ok(Some(interval).filter(|interval| interval.nanos() > 0))
+    }
+}
+
+impl SecretStoreSpec {
+    /// Whether objects of a namespace with these labels may use the store: any condition allows
+    /// it, or there is none.
+    ///
+    /// # Errors
+    /// When a regular expression that has to be asked does not compile.
+    pub fn allows(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<bool, regexp::Error> {
+        for condition in &self.conditions {
+            if condition.allows(namespace, labels)? {
+                return Ok(true);
+            }
+        }
+        Ok(self.conditions.is_empty())
+    }
+}
+
+impl StoreCondition {
+    fn allows(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<bool, regexp::Error> {
+        let selected = self
+            .namespace_selector
+            .as_ref()
+            .is_some_and(|it| it.matches(labels));
+        if selected || self.namespaces.iter().any(|name| name == namespace) {
+            return Ok(true);
+        }
+        for pattern in &self.namespace_regexes {
+            if regexp::compile(pattern)?.is_match(namespace) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::sorted;
 
-/// The value as one YAML document.
-pub(super) fn write(value: &Value) -> String {
-    let mut out = String::from("---\n");
+/// The value as YAML in block style, members in the order of their names.
+#[must_use]
+pub fn to_yaml(value: &Value) -> String {
+    let mut out = String::new();
     block(&mut out, value, 0);
     out
 }

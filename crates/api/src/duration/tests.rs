@@ -32,7 +32,11 @@ fn reads_what_go_reads() {
         ("9223372036.854775807s", i64::MAX),
     ];
     for (text, nanos) in cases {
-        assert_eq!(GoDuration::parse(text), Ok(GoDuration::from_nanos(nanos)), "{text}");
+        assert_eq!(
+            GoDuration::parse(text),
+            Ok(GoDuration::from_nanos(nanos)),
+            "{text}"
+        );
     }
 }
 
@@ -53,12 +57,27 @@ fn refuses_in_the_words_of_go() {
         (".s", r#"time: invalid duration ".s""#),
         ("-.s", r#"time: invalid duration "-.s""#),
         ("+-5s", r#"time: invalid duration "+-5s""#),
-        ("1\u{e9}", r#"time: unknown unit "\xc3\xa9" in duration "1\xc3\xa9""#),
+        (
+            "1\u{e9}",
+            r#"time: unknown unit "\xc3\xa9" in duration "1\xc3\xa9""#,
+        ),
         ("1\"", r#"time: unknown unit "\"" in duration "1\"""#),
-        ("9223372036854775808ns", r#"time: invalid duration "9223372036854775808ns""#),
-        ("-9223372036854775809ns", r#"time: invalid duration "-9223372036854775809ns""#),
-        ("9223372036854775810ns", r#"time: invalid duration "9223372036854775810ns""#),
-        ("99999999999999999999s", r#"time: invalid duration "99999999999999999999s""#),
+        (
+            "9223372036854775808ns",
+            r#"time: invalid duration "9223372036854775808ns""#,
+        ),
+        (
+            "-9223372036854775809ns",
+            r#"time: invalid duration "-9223372036854775809ns""#,
+        ),
+        (
+            "9223372036854775810ns",
+            r#"time: invalid duration "9223372036854775810ns""#,
+        ),
+        (
+            "99999999999999999999s",
+            r#"time: invalid duration "99999999999999999999s""#,
+        ),
         ("9223372037s", r#"time: invalid duration "9223372037s""#),
         ("3000000h", r#"time: invalid duration "3000000h""#),
     ];

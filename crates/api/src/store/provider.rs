@@ -1,8 +1,9 @@
 //! The provider block: one known provider, or the name of another one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -10,7 +11,6 @@ use super::{
     AwsProvider, AzureKvProvider, CrdProvider, FakeProvider, GcpSmProvider, KubernetesProvider,
     OpenBaoProvider, VaultProvider, WebhookProvider,
 };
-use crate::decode::decode;
 use crate::schema::{Node, Schema};
 
 /// Every provider key of the API, in alphabetical order.
@@ -110,41 +110,52 @@ impl SecretStoreProvider {
             ("webhook", self.webhook.is_some()),
             ("crd", self.crd.is_some()),
         ];
-        let set = known.into_iter().filter(|(_, set)| *set).map(|(name, _)| name);
+        let set = known
+            .into_iter()
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| name);
         set.chain(self.other.keys().map(String::as_str)).collect()
-    }
-}
-
-/// Takes one provider out of the block; the error names the field below `provider`.
-fn take<T: DeserializeOwned, E: serde::de::Error>(
-    block: &mut BTreeMap<String, Value>,
-    key: &str,
-) -> Result<Option<T>, E> {
-    match block.remove(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => decode(&value).map(Some).map_err(|error| E::custom(error.below(key))),
     }
 }
 
 impl<'de> Deserialize<'de> for SecretStoreProvider {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut block = match Value::deserialize(deserializer)? {
-            Value::Object(map) => map.into_iter().collect::<BTreeMap<_, _>>(),
-            Value::Null => BTreeMap::new(),
-            _ => return Err(D::Error::custom("expected an object with one provider")),
-        };
-        Ok(Self {
-            aws: take(&mut block, "aws")?,
-            azurekv: take(&mut block, "azurekv")?,
-            gcpsm: take(&mut block, "gcpsm")?,
-            vault: take(&mut block, "vault")?,
-            open_bao: take(&mut block, "openBao")?,
-            kubernetes: take(&mut block, "kubernetes")?,
-            fake: take(&mut block, "fake")?,
-            webhook: take(&mut block, "webhook")?,
-            crd: take(&mut block, "crd")?,
-            other: block.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-        })
+        deserializer.deserialize_map(Block)
+    }
+}
+
+/// Reads the block member by member, so that an error has the path of the field; the derived
+/// decoding of a flattened map would lose it.
+struct Block;
+
+impl<'de> Visitor<'de> for Block {
+    type Value = SecretStoreProvider;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with one provider")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut block = SecretStoreProvider::default();
+        while let Some(key) = members.next_key::<String>()? {
+            match key.as_str() {
+                "aws" => block.aws = members.next_value()?,
+                "azurekv" => block.azurekv = members.next_value()?,
+                "gcpsm" => block.gcpsm = members.next_value()?,
+                "vault" => block.vault = members.next_value()?,
+                "openBao" => block.open_bao = members.next_value()?,
+                "kubernetes" => block.kubernetes = members.next_value()?,
+                "fake" => block.fake = members.next_value()?,
+                "webhook" => block.webhook = members.next_value()?,
+                "crd" => block.crd = members.next_value()?,
+                _ => {
+                    if let Some(other) = members.next_value::<Option<Value>>()? {
+                        block.other.insert(key, other);
+                    }
+                }
+            }
+        }
+        Ok(block)
     }
 }
 
@@ -152,7 +163,9 @@ impl Schema for SecretStoreProvider {
     fn schema() -> Node {
         PROVIDERS
             .iter()
-            .fold(Node::of("object"), |node, key| node.property(key, provider_schema(key)))
+            .fold(Node::of("object"), |node, key| {
+                node.property(key, provider_schema(key))
+            })
             .exactly_one_property()
     }
 }
