@@ -137,8 +137,8 @@ object! {
         merge_policy opt "mergePolicy": Option<TemplateMergePolicy> { .default("Replace") },
         /// Labels, annotations and finalizers of the target.
         metadata opt "metadata": Option<TemplateMetadata>,
-        /// Keys of the target, each with a template for its value, such as
-        /// postgres://{{ .user }}:{{ .password }}@db:5432/app.
+        /// Keys of the target, each with a Go template for its value; .password there stands for
+        /// the fetched value of the key password.
         data opt "data": BTreeMap<String, String>,
         /// Templates kept elsewhere, or written as one text that yields several keys.
         template_from opt "templateFrom": Vec<TemplateFrom> { .max_items(rules::MANY) },
