@@ -7,7 +7,7 @@ use crate::schema::Node;
 
 /// Bound of lists that a rule walks. The API has none; without one the API server refuses the
 /// rule as too expensive. It is far above anything an object of at most 1.5 MiB is used for.
-pub(crate) const MANY: u32 = 1024;
+pub(crate) const MANY: u32 = 4096;
 /// Bound of the text of a path that a rule reads.
 pub(crate) const LONG_PATH: u32 = 1024;
 /// Bound of the text of a duration.
