@@ -48,9 +48,23 @@ pub fn decode<T: DeserializeOwned>(part: &Value) -> Result<T, DecodeError> {
         let path = error.path().to_string();
         DecodeError {
             path: if path == "." { String::new() } else { path },
-            reason: error.into_inner().to_string(),
+            reason: without_value(error.into_inner().to_string()),
         }
     })
+}
+
+/// Drops the offending value from a decoder's message: it may be a secret put in the wrong place.
+fn without_value(message: String) -> String {
+    let quotes_value = message.starts_with("invalid type") || message.starts_with("invalid value");
+    let value = message.find(['"', '`']).filter(|_| quotes_value);
+    match (value, message.rfind(", expected ")) {
+        (Some(value), Some(expected)) => {
+            let kind = message.get(..value).unwrap_or_default();
+            let expected = message.get(expected..).unwrap_or_default();
+            format!("{}{expected}", kind.trim_end())
+        }
+        _ => message,
+    }
 }
 
 #[cfg(test)]

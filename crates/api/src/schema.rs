@@ -267,6 +267,8 @@ macro_rules! object {
         }
     )+) => {$(
         $(#[doc = $doc])+
+        // The texts are plain, for `kubectl explain`; brackets and addresses in them are no links.
+        #[allow(rustdoc::bare_urls, rustdoc::broken_intra_doc_links)]
         #[derive(Clone, Debug, Default, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
         pub struct $name {
             $(

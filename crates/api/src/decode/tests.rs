@@ -21,7 +21,7 @@ fn errors_name_the_field() {
         ),
         (
             json!({"refreshInterval": 5}),
-            "spec.refreshInterval: invalid type: integer `5`, expected a string",
+            "spec.refreshInterval: invalid type: integer, expected a string",
         ),
         (
             json!({"dataFrom": {}}),
@@ -29,15 +29,36 @@ fn errors_name_the_field() {
         ),
         (
             json!({"target": {"creationPolicy": 1}}),
-            "spec.target.creationPolicy: invalid type: integer `1`, expected a string",
+            "spec.target.creationPolicy: invalid type: integer, expected a string",
         ),
         (
             json!("text"),
-            "spec: invalid type: string \"text\", expected struct ExternalSecretSpec",
+            "spec: invalid type: string, expected struct ExternalSecretSpec",
         ),
     ];
     for (value, message) in cases {
         assert_eq!(spec(value).unwrap_err(), message);
+    }
+}
+
+#[test]
+fn errors_hold_no_value() {
+    for hidden in [
+        json!("hunter2, expected \"x\""),
+        json!(47_114_711),
+        json!(3.25),
+    ] {
+        for value in [
+            json!({"data": hidden}),
+            json!({"data": [hidden]}),
+            json!({"target": {"immutable": hidden}}),
+        ] {
+            let message = spec(value).unwrap_err();
+            let leaks = ["hunter2", "4711", "3.25"]
+                .iter()
+                .any(|it| message.contains(it));
+            assert!(!leaks && message.contains(", expected "), "{message}");
+        }
     }
 }
 
