@@ -1,0 +1,1 @@
+//! `time.Parse`: a text read by a layout.
