@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::outcome::Outcome;
 
@@ -93,6 +94,34 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
     };
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     Ok(Outcome::Fine)
+}
+
+/// The objects of the part `rbac`, as the sandbox applies them.
+///
+/// # Errors
+/// Never in practice: the text is this file's own.
+pub fn rbac_objects(namespace: &str) -> Result<Vec<Value>> {
+    let text = rbac(namespace)?;
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).context("a generated manifest is no YAML")).collect()
+}
+
+/// Where the API server keeps `object`.
+///
+/// # Errors
+/// When the object is of a kind that no manifest here has.
+pub fn path_of(object: &Value) -> Result<String> {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    Ok(match text("/kind") {
+        "Namespace" => format!("/api/v1/namespaces/{name}"),
+        "ServiceAccount" => format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}"),
+        "ClusterRole" => format!("{rbac}/clusterroles/{name}"),
+        "ClusterRoleBinding" => format!("{rbac}/clusterrolebindings/{name}"),
+        "Role" => format!("{rbac}/namespaces/{namespace}/roles/{name}"),
+        "RoleBinding" => format!("{rbac}/namespaces/{namespace}/rolebindings/{name}"),
+        kind => bail!("no manifest has the kind {kind}"),
+    })
 }
 
 fn list(items: &[&str]) -> String {

@@ -1,11 +1,14 @@
 //! The whole story on one machine: a Kubernetes API, its issuer, and clouds that really verify.
 //!
 //! Owns: the in-process API server (`kube`), the cluster's issuer (`issuer`), the emulated
-//! clouds (`aws`), their TLS (`tls`) and their clock (`clock`).
+//! clouds (`aws`), their TLS (`tls`), their clock (`clock`), and all of them together (`sandbox`).
 //! Refuses: production paths; nothing here is linked by the operator's reconcile.
 
 pub mod aws;
 pub mod clock;
 pub mod issuer;
 pub mod kube;
+// pub mod sandbox;
 pub mod tls;
+
+// pub use sandbox::{Sandbox, SandboxOptions};

@@ -78,6 +78,14 @@ impl Api {
         self.send(Method::POST, &path, "application/json", Some(object)).await
     }
 
+    /// Replaces `object`.
+    pub async fn replace(&self, object: &Value) -> Result<Value> {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let path = format!("{}/{name}", collection(object)?);
+        let answer = self.send(Method::PUT, &path, "application/json", Some(object)).await?;
+        answer.map_err(|r| anyhow!("replace {path}: {} {}", r.code, r.message))
+    }
+
     /// The object, or `None` if there is none.
     pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
         match self.send(Method::GET, &item(kind, namespace, name)?, "application/json", None).await? {

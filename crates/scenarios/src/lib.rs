@@ -1,6 +1,17 @@
 //! Scenario tests of the whole operator, each written once and run on two rings: the sandbox in
 //! this process, and a real kube-apiserver.
 //!
-//! Owns: the rings, the thin client, and the fixtures. The scenarios are in `tests/`.
+//! Owns: the rings, the thin client, the operator on its own thread, and the fixtures. The
+//! scenarios are in `tests/`.
 
 pub mod api;
+mod log;
+mod operator;
+mod ring;
+mod run;
+mod world;
+
+pub use operator::Running;
+pub use ring::Kind;
+pub use run::{run, run_alone};
+pub use world::{World, data};

@@ -2,8 +2,16 @@
 //! them its half says so, loudly, and passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-/// Makes a test for each ring out of each scenario.
+/// Makes a test for each ring out of each scenario; those after `alone:` may count calls.
 macro_rules! scenarios {
+    (alone: $($name:ident),* $(,)?) => {
+        mod sandbox_alone {
+            $(#[test] fn $name() { keyless_scenarios::run_alone(keyless_scenarios::Kind::Sandbox, stringify!($name), super::$name); })*
+        }
+        mod real_alone {
+            $(#[test] fn $name() { keyless_scenarios::run_alone(keyless_scenarios::Kind::Real, stringify!($name), super::$name); })*
+        }
+    };
     ($($name:ident),* $(,)?) => {
         mod sandbox {
             $(#[test] fn $name() { keyless_scenarios::run(keyless_scenarios::Kind::Sandbox, stringify!($name), super::$name); })*

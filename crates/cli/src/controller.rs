@@ -1,0 +1,214 @@
+//! `keyless controller`: the flags of External Secrets Operator's controller, and the operator.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use keyless_controller::{LeaderElection, Operator, Options};
+use keyless_identity::Environment;
+use tracing_subscriber::EnvFilter;
+
+use crate::cluster;
+use crate::outcome::Outcome;
+
+/// Flags of `keyless controller`. Names and defaults are those that users of the API know.
+#[derive(clap::Args)]
+pub struct Flags {
+    #[command(flatten)]
+    cluster: cluster::Flags,
+    /// Address of /metrics; 0 serves none
+    #[arg(long, default_value = ":8080")]
+    metrics_addr: String,
+    /// Address of /healthz and /readyz; 0 serves none
+    #[arg(long, default_value = ":8082")]
+    live_addr: String,
+    /// Only stores of this class are handled
+    #[arg(long, default_value = "default")]
+    controller_class: String,
+    /// Watch this namespace only
+    #[arg(long, default_value = "")]
+    namespace: String,
+    /// Writes in flight at once
+    #[arg(long)]
+    concurrent: Option<usize>,
+    /// Elect a leader among replicas
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_leader_election: bool,
+    /// Name of the leader's Lease
+    #[arg(long, default_value = "external-secrets-controller")]
+    leader_election_id: String,
+    /// How long others wait for a silent leader
+    #[arg(long, default_value = "15s", value_parser = duration)]
+    leader_election_lease_duration: Duration,
+    /// How long a leader goes on without renewing
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    leader_election_renew_deadline: Duration,
+    /// Time between tries
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    leader_election_retry_period: Duration,
+    /// error, warn, info, debug or trace; or a filter such as keyless_controller=debug
+    #[arg(long, default_value = "info")]
+    loglevel: String,
+    /// Handle SecretStores
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_secret_store_reconciler: bool,
+    /// Handle ClusterSecretStores
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_cluster_store_reconciler: bool,
+    /// How often a store is validated that does not say itself
+    #[arg(long, default_value = "5m0s", value_parser = duration)]
+    store_requeue_interval: Duration,
+    /// ExternalSecrets wait for a Ready store
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_flood_gate: bool,
+    /// Add the labels app.kubernetes.io/* of an ExternalSecret to its metrics
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_extended_metric_labels: bool,
+    /// An unchanged refresh writes status.refreshTime only when the stored one is older than this
+    #[arg(long, default_value = "5m0s", value_parser = duration)]
+    status_interval: Duration,
+    #[command(flatten)]
+    ignored: Ignored,
+}
+
+/// Flags that are accepted and mean nothing here; each is named in the log when given.
+#[derive(clap::Args)]
+struct Ignored {
+    /// No effect: the API server's own priority and fairness limits the operator
+    #[arg(long, value_name = "N", help_heading = "Accepted without effect")]
+    client_qps: Option<String>,
+    /// No effect: see --client-qps
+    #[arg(long, value_name = "N", help_heading = "Accepted without effect")]
+    client_burst: Option<String>,
+    /// No effect: bodies of Secrets are never cached
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
+    enable_secrets_caching: Option<String>,
+    /// No effect: ConfigMaps are never cached
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
+    enable_configmaps_caching: Option<String>,
+    /// No effect: managed Secrets are always watched, by metadata
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
+    enable_managed_secrets_caching: Option<String>,
+    /// No effect: there is no cache that could mismatch
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
+    enable_secret_api_read_on_cache_mismatch: Option<String>,
+    /// No effect: log times are RFC 3339
+    #[arg(long, value_name = "NAME", help_heading = "Accepted without effect")]
+    zap_time_encoding: Option<String>,
+    /// No effect: HTTP/2 is used wherever the peer speaks it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
+    enable_http2: Option<String>,
+}
+
+impl Ignored {
+    fn given(&self) -> Vec<&'static str> {
+        [
+            ("--client-qps", self.client_qps.is_some()),
+            ("--client-burst", self.client_burst.is_some()),
+            ("--enable-secrets-caching", self.enable_secrets_caching.is_some()),
+            ("--enable-configmaps-caching", self.enable_configmaps_caching.is_some()),
+            ("--enable-managed-secrets-caching", self.enable_managed_secrets_caching.is_some()),
+            ("--enable-secret-api-read-on-cache-mismatch", self.enable_secret_api_read_on_cache_mismatch.is_some()),
+            ("--zap-time-encoding", self.zap_time_encoding.is_some()),
+            ("--enable-http2", self.enable_http2.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = keyless_api::GoDuration::parse(text).map_err(|e| e.to_string())?;
+    duration.positive().ok_or_else(|| format!("{text} is not more than nothing"))
+}
+
+fn address(text: &str) -> Option<String> {
+    (!text.is_empty() && text != "0").then(|| text.to_owned())
+}
+
+impl Flags {
+    fn options(&self, identity: &str) -> Options {
+        let defaults = Options::default();
+        Options {
+            metrics_addr: address(&self.metrics_addr),
+            live_addr: address(&self.live_addr),
+            controller_class: self.controller_class.clone(),
+            namespace: (!self.namespace.is_empty()).then(|| self.namespace.clone()),
+            // ESO's default is one worker, which is what its users suffer from: only a larger wish is followed.
+            writers: self.concurrent.map_or(defaults.writers, |n| n.max(defaults.writers)),
+            secret_stores: self.enable_secret_store_reconciler,
+            cluster_secret_stores: self.enable_cluster_store_reconciler,
+            store_requeue_interval: self.store_requeue_interval,
+            flood_gate: self.enable_flood_gate,
+            extended_metric_labels: self.enable_extended_metric_labels,
+            status_interval: self.status_interval,
+            leader_election: self.enable_leader_election.then(|| LeaderElection {
+                id: self.leader_election_id.clone(),
+                lease_duration: self.leader_election_lease_duration,
+                renew_deadline: self.leader_election_renew_deadline,
+                retry_period: self.leader_election_retry_period,
+                ..LeaderElection::new(own_namespace(), identity)
+            }),
+            ..defaults
+        }
+    }
+}
+
+/// The pod's namespace, or `default` outside a cluster.
+fn own_namespace() -> String {
+    std::env::var("POD_NAMESPACE")
+        .ok()
+        .or_else(|| std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok())
+        .map(|n| n.trim().to_owned())
+        .filter(|n| !n.is_empty())
+        .unwrap_or_else(|| "default".to_owned())
+}
+
+/// Log lines on standard error: for people on a terminal, JSON elsewhere.
+pub fn log(level: &str) -> Result<()> {
+    use std::io::IsTerminal as _;
+    let filter = EnvFilter::try_new(level).with_context(|| format!("--loglevel {level:?} is no level and no filter"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.with_ansi(std::env::var_os("NO_COLOR").is_none()).init();
+    } else {
+        builder.json().init();
+    }
+    Ok(())
+}
+
+/// Runs the operator until SIGTERM or Ctrl-C.
+pub fn run(flags: Flags) -> Result<Outcome> {
+    log(&flags.loglevel)?;
+    for name in flags.ignored.given() {
+        tracing::warn!(flag = name, "accepted without effect, see `keyless controller --help`");
+    }
+    // One thread: the operator waits for others nearly all of its time, and a second thread
+    // costs memory and locks for nothing.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    runtime.block_on(async move {
+        let config = cluster::config(&flags.cluster).await?;
+        let clients = keyless_controller::connect(&config).await?;
+        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "keyless".to_owned());
+        let identity = format!("{host}_{:08x}", std::process::id());
+        let operator = Operator::with_environment(clients, Environment::from_process(), flags.options(&identity))?;
+        operator.run(shutdown()).await.context("the operator ended")?;
+        Ok(Outcome::Fine)
+    })
+}
+
+/// Completes at SIGTERM or Ctrl-C.
+pub async fn shutdown() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

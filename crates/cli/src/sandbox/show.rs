@@ -1,0 +1,120 @@
+//! What the sandbox prints: progress on standard error, results on standard output.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::Format;
+use super::stage::{Stage, role_arn};
+use super::tour::Step;
+
+/// The printer.
+pub struct Show {
+    format: Format,
+    colour: bool,
+}
+
+impl Show {
+    /// Prints in `format`; colour only on a terminal, and never against `NO_COLOR`.
+    pub fn new(format: Format) -> Self {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { format, colour }
+    }
+
+    fn progress(&self, line: &str) {
+        // Progress that cannot be shown is no reason to stop.
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+
+    fn result(&self, line: &str) {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Before anything runs.
+    pub fn starting(&self) {
+        self.progress("keyless sandbox: starting Kubernetes, its issuer, AWS and the operator on loopback");
+    }
+
+    /// All is up.
+    pub fn started(&self, stage: &Stage) {
+        if self.format == Format::Json {
+            return;
+        }
+        self.result(&format!("  Kubernetes  {}", stage.sandbox.kube.url()));
+        self.result(&format!("  issuer      {}", stage.sandbox.issuer.url()));
+        self.result(&format!("  AWS         {}  account {}, {}", stage.sandbox.aws_url(), stage.sandbox.aws.account(), stage.sandbox.aws.region()));
+    }
+
+    /// A step begins.
+    pub fn step(&self, title: &str) {
+        if self.format == Format::Json {
+            self.progress(&format!("… {title}"));
+        }
+    }
+
+    /// A step has ended.
+    pub fn step_ended(&self, step: &Step) {
+        if self.format == Format::Json {
+            return;
+        }
+        let mark = if step.ok { self.paint("32", "✓") } else { self.paint("31", "✗") };
+        self.result(&format!("\n{mark} {}  ({:.1} s)", self.paint("1", step.title), step.seconds));
+        self.result(&format!("    {}", step.did));
+        self.result(&format!("    {}", step.observed));
+        if !step.ok {
+            self.result(&format!("    {}", self.paint("31", &format!("expected: {}", step.expected))));
+        }
+    }
+
+    /// The tour is over: addresses and what to try, or the one JSON document.
+    pub fn ended(&self, stage: &Stage, steps: &[Step], once: bool) -> Result<()> {
+        let environment = [
+            ("AWS_ENDPOINT_URL", stage.sandbox.aws_url()),
+            ("AWS_DEFAULT_REGION", stage.sandbox.aws.region().to_owned()),
+            ("AWS_REGION", stage.sandbox.aws.region().to_owned()),
+            ("AWS_ROLE_ARN", role_arn(&stage.sandbox)),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", stage.token.display().to_string()),
+        ];
+        if self.format == Format::Json {
+            let document = json!({
+                "kubernetes": stage.sandbox.kube.url(),
+                "kubeconfig": stage.kubeconfig,
+                "issuer": stage.sandbox.issuer.url(),
+                "environment": environment.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
+                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret},
+                "steps": steps,
+                "ok": steps.iter().all(|s| s.ok),
+            });
+            let text = serde_json::to_string_pretty(&document).context("cannot write JSON")?;
+            self.result(&text);
+            return Ok(());
+        }
+        if once {
+            return Ok(());
+        }
+        self.result(&format!("\n{}", self.paint("1", "It is yours now.")));
+        self.result(&format!("  export KUBECONFIG={}", stage.kubeconfig.display()));
+        for (name, value) in &environment {
+            self.result(&format!("  export {name}={value}"));
+        }
+        let admin = stage.sandbox.aws.admin_key();
+        self.result("\nThe account's administrator, for changing trust and permissions:");
+        self.result(&format!("  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", admin.id, admin.secret));
+        self.result("\nWorth trying:");
+        self.result("  kubectl get externalsecrets,clustersecretstores,secrets -A");
+        self.result("  kubectl describe externalsecret hello");
+        self.result("  aws ssm get-parameter --name /path/to/key --with-decryption");
+        self.result("\nCtrl-C ends it.");
+        Ok(())
+    }
+
+    /// Ctrl-C was pressed.
+    pub fn stopping(&self) {
+        self.progress("keyless sandbox: stopping");
+    }
+}

@@ -1,0 +1,195 @@
+//! All rooms together: one Kubernetes API, its issuer and the clouds, on loopback.
+//!
+//! Owns: the order of starting, the addresses, and the projected tokens that a kubelet would
+//! write. Refuses: the operator, which whoever starts a sandbox brings along.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::aws::{Aws, AwsOptions};
+use crate::clock::Clock;
+use crate::issuer::{self, Issuer, Mint};
+use crate::kube;
+use crate::tls::{self, Tls};
+
+/// How a sandbox is set up.
+#[derive(Clone, Debug, Default)]
+pub struct SandboxOptions {
+    /// Keeps certificates, keys and the Kubernetes objects here; in memory if absent.
+    pub data: Option<PathBuf>,
+}
+
+/// Why a sandbox could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Certificates or a listener.
+    #[error("cannot set up TLS for the sandbox")]
+    Tls(#[from] tls::Error),
+    /// The issuer.
+    #[error("cannot start the sandbox's issuer")]
+    Issuer(#[from] issuer::Error),
+    /// The Kubernetes API.
+    #[error("cannot start the sandbox's Kubernetes API")]
+    Kube(#[from] kube::Error),
+    /// AWS' listener.
+    #[error("cannot serve the emulated AWS")]
+    Aws(#[source] std::io::Error),
+    /// A file in the data folder or a projected token.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A running sandbox. Dropping it ends every listener.
+pub struct Sandbox {
+    /// Everything here goes by this clock.
+    pub clock: Clock,
+    /// The authority that signed every certificate here.
+    pub tls: Tls,
+    /// The cluster's issuer.
+    pub issuer: Issuer,
+    /// The Kubernetes API.
+    pub kube: kube::Server,
+    /// The emulated AWS.
+    pub aws: Aws,
+    aws_address: SocketAddr,
+    data: Option<PathBuf>,
+    tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
+}
+
+/// Life of a projected token; a kubelet renews at four fifths of it.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+impl Sandbox {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When a port or the data folder cannot be used.
+    pub async fn start(options: SandboxOptions) -> Result<Self, Error> {
+        let clock = Clock::default();
+        let data = options.data;
+        if let Some(folder) = &data {
+            std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.display().to_string(), source })?;
+        }
+        let tls = match &data {
+            Some(folder) => Tls::kept_in(folder, &["localhost"])?,
+            None => Tls::new()?,
+        };
+        // The issuer's port is part of its name, so a kept sandbox keeps it.
+        let issuer = Issuer::start(&tls, clock.clone(), kept_port(data.as_deref()), data.as_deref()).await?;
+        keep_port(data.as_deref(), issuer.url())?;
+        let kube = kube::Server::start(kube::Options {
+            data: data.as_ref().map(|d| d.join("kubernetes")),
+            ..kube::Options::new(clock.clone(), issuer.clone(), tls.clone())
+        })
+        .await?;
+        let aws = Aws::new(AwsOptions { clock: clock.clone(), roots: tls.ca_pem().to_owned(), ..AwsOptions::default() });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Aws)?;
+        let aws_address = listener.local_addr().map_err(Error::Aws)?;
+        let router = aws.router();
+        let serving = tokio::spawn(async move {
+            // The listener ends with the task; an accept error only ends the sandbox's AWS.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { clock, tls, issuer, kube, aws, aws_address, data, tasks: Mutex::new(vec![serving]) })
+    }
+
+    /// The endpoint of every AWS service: what `AWS_ENDPOINT_URL` is set to.
+    #[must_use]
+    pub fn aws_url(&self) -> String {
+        format!("http://{}", self.aws_address)
+    }
+
+    /// The environment of an operator pod whose service account stands for `role`, as the cloud's
+    /// own webhook would inject it, and the endpoint.
+    #[must_use]
+    pub fn operator_environment(&self, token: &Path, role: &str) -> Vec<(String, String)> {
+        [
+            ("AWS_ENDPOINT_URL", self.aws_url()),
+            ("AWS_REGION", self.aws.region().to_owned()),
+            ("AWS_ROLE_ARN", role.to_owned()),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.display().to_string()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The issuer's private key, for a Kubernetes API that shall sign with it. Only a sandbox
+    /// that keeps its data has it in a file.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn signing_key_pem(&self) -> Result<String, Error> {
+        let path = self.data.clone().unwrap_or_default().join("issuer.key");
+        std::fs::read_to_string(&path).map_err(|source| Error::File { path: path.display().to_string(), source })
+    }
+
+    /// Writes a token of `namespace/service_account` to `file` and keeps it fresh, as a kubelet
+    /// does for a projected volume.
+    ///
+    /// # Errors
+    /// When the first token cannot be minted or written.
+    pub fn project_token(&self, namespace: &str, service_account: &str, audiences: &[&str], file: &Path) -> Result<(), Error> {
+        let audiences: Vec<String> = audiences.iter().map(|a| (*a).to_owned()).collect();
+        let (namespace, service_account, file) = (namespace.to_owned(), service_account.to_owned(), file.to_owned());
+        let uid = self.kube.service_account_uid(&namespace, &service_account).unwrap_or_default();
+        let issuer = self.issuer.clone();
+        let write = move || -> Result<(), Error> {
+            let token = issuer.mint(&Mint {
+                namespace: &namespace,
+                service_account: &service_account,
+                uid: &uid,
+                audiences: &audiences,
+                ttl: TOKEN_LIFE,
+                pod: None,
+                secret: None,
+            })?;
+            // Renamed into place: a reader sees the old token or the new one.
+            let fresh = file.with_extension("fresh");
+            std::fs::write(&fresh, token)
+                .and_then(|()| std::fs::rename(&fresh, &file))
+                .map_err(|source| Error::File { path: file.display().to_string(), source })
+        };
+        write()?;
+        let renewal = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TOKEN_LIFE * 4 / 5).await;
+                // A failure leaves the old token, which lives for another fifth.
+                let _ = write();
+            }
+        });
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(renewal);
+        Ok(())
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            task.abort();
+        }
+    }
+}
+
+fn port_file(data: Option<&Path>) -> Option<PathBuf> {
+    data.map(|folder| folder.join("issuer.port"))
+}
+
+fn kept_port(data: Option<&Path>) -> u16 {
+    port_file(data).and_then(|f| std::fs::read_to_string(f).ok()).and_then(|p| p.trim().parse().ok()).unwrap_or_default()
+}
+
+fn keep_port(data: Option<&Path>, url: &str) -> Result<(), Error> {
+    let (Some(file), Some((_, port))) = (port_file(data), url.rsplit_once(':')) else { return Ok(()) };
+    std::fs::write(&file, port).map_err(|source| Error::File { path: file.display().to_string(), source })
+}

@@ -1,0 +1,408 @@
+//! What a scenario works with: its own namespace, its own corner of the AWS account, and verbs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyless_controller::{LeaderElection, Options};
+use serde_json::{Value, json};
+
+use crate::api::{Api, eventually, ready};
+use crate::log::Log;
+use crate::operator::{Running, Wish};
+use crate::ring::{ACCOUNT, Kind, MALFORMED, Ring};
+
+/// A scenario's place.
+#[derive(Clone)]
+pub struct World {
+    /// The API as its administrator sees it.
+    pub api: Api,
+    /// The namespace that belongs to this scenario.
+    pub ns: String,
+    ring: &'static Ring,
+    /// Cluster-scoped objects to remove at the end.
+    cluster_stores: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+/// Counts of AWS calls at one moment, by `service:Api`.
+#[derive(Clone, Debug)]
+pub struct AwsCalls(BTreeMap<String, u64>);
+
+impl AwsCalls {
+    /// What was called after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self(self.0.iter().map(|(k, n)| (k.clone(), n - earlier.0.get(k).copied().unwrap_or_default())).collect())
+    }
+
+    /// How often `api` (as `service:Api`) was called.
+    #[must_use]
+    pub fn of(&self, api: &str) -> u64 {
+        self.0.get(api).copied().unwrap_or_default()
+    }
+}
+
+/// The operator's settings in scenarios: as in production, but for waiting times that a test
+/// would only sit through.
+#[must_use]
+pub fn quick_options() -> Options {
+    Options::default()
+}
+
+/// The role that the operator itself would assume.
+#[must_use]
+pub fn operator_role() -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/operator")
+}
+
+/// The decoded data of a Secret; bytes that are no text are shown lossily.
+#[must_use]
+pub fn data(secret: &Value) -> BTreeMap<String, String> {
+    let entries = secret.get("data").and_then(Value::as_object).into_iter().flatten();
+    entries
+        .map(|(key, value)| {
+            let bytes = value.as_str().and_then(|v| STANDARD.decode(v).ok()).unwrap_or_default();
+            (key.clone(), String::from_utf8_lossy(&bytes).into_owned())
+        })
+        .collect()
+}
+
+impl World {
+    /// A fresh place for the scenario `name`.
+    pub async fn new(ring: &'static Ring, name: &str) -> Result<Self> {
+        let ns = name.replace('_', "-");
+        ring.api.namespace(&ns, json!({"scenario": ns})).await?;
+        Ok(Self { api: ring.api.clone(), ns, ring, cluster_stores: Arc::default() })
+    }
+
+    /// Removes what would go on working beside other scenarios.
+    pub async fn clear(&self) -> Result<()> {
+        for kind in ["ExternalSecret", "SecretStore"] {
+            for object in self.api.list(kind, &self.ns).await? {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                self.api.delete(kind, &self.ns, name).await?;
+            }
+        }
+        let stores = std::mem::take(&mut *self.cluster_stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for name in stores {
+            self.api.delete("ClusterSecretStore", "", &name).await?;
+        }
+        Ok(())
+    }
+
+    // --- AWS ---------------------------------------------------------------------------------
+
+    /// The full name of this scenario's parameter `name`.
+    #[must_use]
+    pub fn path(&self, name: &str) -> String {
+        format!("/{}/{}/{name}", self.tag(), self.ns)
+    }
+
+    fn tag(&self) -> &'static str {
+        match self.ring.kind {
+            Kind::Sandbox => "sandbox",
+            Kind::Real => "real",
+        }
+    }
+
+    fn role_name(&self, name: &str) -> String {
+        format!("{}-{name}", self.ns)
+    }
+
+    /// The ARN of this scenario's role `name`, whether it exists or not.
+    #[must_use]
+    pub fn role_arn(&self, name: &str) -> String {
+        format!("arn:aws:iam::{ACCOUNT}:role/{}", self.role_name(name))
+    }
+
+    /// The subject of this namespace's service account `name`.
+    #[must_use]
+    pub fn subject(&self, name: &str) -> String {
+        format!("system:serviceaccount:{}:{name}", self.ns)
+    }
+
+    /// Writes a parameter.
+    pub async fn parameter(&self, name: &str, value: &str) -> Result<()> {
+        self.parameter_at(&self.path(name), value).await
+    }
+
+    /// Writes a parameter with a name of its own.
+    pub async fn parameter_at(&self, path: &str, value: &str) -> Result<()> {
+        self.ring.aws().put_parameter(path, value)?;
+        Ok(())
+    }
+
+    /// Writes an encrypted parameter.
+    pub async fn secure_parameter(&self, name: &str, value: &str) -> Result<()> {
+        self.ring.aws().put_secure_parameter(&self.path(name), value, None)?;
+        Ok(())
+    }
+
+    fn issuer_host(&self) -> String {
+        self.ring.sandbox.issuer.url().trim_start_matches("https://").to_owned()
+    }
+
+    fn ensure_provider(&self) -> Result<()> {
+        match self.ring.aws().create_oidc_provider(self.ring.sandbox.issuer.url(), &["sts.amazonaws.com"]) {
+            Err(error) if error.code != "EntityAlreadyExists" => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes or remakes role `name`: assumed by `subject` with a token of this cluster, allowed to
+    /// read parameters that match `parameters`.
+    pub async fn aws_role(&self, name: &str, subject: &str, parameters: &str) -> Result<()> {
+        self.ensure_provider()?;
+        let host = self.issuer_host();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{host}")},
+            "Condition": {"StringEquals": {format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:sub"): subject}},
+        }]});
+        self.put_role(&self.role_name(name), &trust, &read_policy(parameters, &self.role_arn("*")))
+    }
+
+    /// Makes role `name`, assumed by the role `by` with this test's external id.
+    pub async fn aws_chained_role(&self, name: &str, by: &str, parameters: &str) -> Result<()> {
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Principal": {"AWS": by},
+            "Condition": {"StringEquals": {"sts:ExternalId": "the-tenant"}},
+        }]});
+        self.put_role(&self.role_name(name), &trust, &read_policy(parameters, &self.role_arn("*")))
+    }
+
+    fn put_role(&self, name: &str, trust: &Value, policy: &Value) -> Result<()> {
+        let aws = self.ring.aws();
+        match aws.create_role(name, &trust.to_string()) {
+            Err(error) if error.code == "EntityAlreadyExists" => aws.update_trust_policy(name, &trust.to_string())?,
+            other => {
+                other?;
+            }
+        }
+        aws.put_role_policy(name, "read", &policy.to_string())?;
+        Ok(())
+    }
+
+    /// Takes the permission to read from role `name`.
+    pub async fn deny(&self, name: &str) -> Result<()> {
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "ssm:*", "Resource": "*"}]});
+        self.ring.aws().put_role_policy(&self.role_name(name), "read", &policy.to_string())?;
+        Ok(())
+    }
+
+    /// The role of the operator itself, allowed to read `parameters`.
+    pub async fn operator_identity(&self, parameters: &str) -> Result<()> {
+        self.ensure_provider()?;
+        let host = self.issuer_host();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{host}")},
+            "Condition": {"StringEquals": {
+                format!("{host}:aud"): "sts.amazonaws.com",
+                format!("{host}:sub"): "system:serviceaccount:external-secrets:external-secrets",
+            }},
+        }]});
+        self.put_role("operator", &trust, &read_policy(parameters, &operator_role()))
+    }
+
+    /// A working AWS store `aws` by way of service account `account` and its role.
+    pub async fn aws_ready(&self, account: &str) -> Result<()> {
+        self.aws_role(account, &self.subject(account), &self.path("*")).await?;
+        self.service_account(account, json!({"eks.amazonaws.com/role-arn": self.role_arn(account)})).await?;
+        self.store("aws", self.aws_store(account)).await
+    }
+
+    /// The spec of a Parameter Store store that logs in as `account`.
+    #[must_use]
+    pub fn aws_store(&self, account: &str) -> Value {
+        json!({"provider": {"aws": {"service": "ParameterStore", "region": "eu-central-1", "auth": {"jwt": {"serviceAccountRef": {"name": account}}}}}})
+    }
+
+    /// Counts of AWS calls so far.
+    #[must_use]
+    pub fn aws_calls(&self) -> AwsCalls {
+        AwsCalls(self.ring.aws().all_calls().into_iter().map(|(api, calls)| (api, calls.total)).collect())
+    }
+
+    /// Waits until `api` was called `count` times more than at `before`.
+    pub async fn until_calls(&self, before: &AwsCalls, api: &str, count: u64) -> Result<()> {
+        eventually(&format!("{count} calls of {api}"), || async { Ok((self.aws_calls().since(before).of(api) >= count).then_some(())) }).await
+    }
+
+    // --- Kubernetes ----------------------------------------------------------------------------
+
+    /// Creates a service account.
+    pub async fn service_account(&self, name: &str, annotations: Value) -> Result<()> {
+        let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": self.ns, "annotations": annotations}});
+        self.api.create(&object).await?;
+        Ok(())
+    }
+
+    /// Creates a SecretStore.
+    pub async fn store(&self, name: &str, spec: Value) -> Result<()> {
+        let object = json!({"apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": name, "namespace": self.ns}, "spec": spec});
+        self.api.create(&object).await?;
+        Ok(())
+    }
+
+    /// Creates a SecretStore of the fake provider and waits until it is Ready.
+    pub async fn fake_store(&self, name: &str, entries: Value) -> Result<()> {
+        self.store(name, json!({"provider": {"fake": {"data": entries}}})).await?;
+        self.api.until("SecretStore", &self.ns, name, "Ready", |s| ready(s).0 == "True").await?;
+        Ok(())
+    }
+
+    /// Creates a SecretStore that only operators of `class` handle.
+    pub async fn store_of_class(&self, name: &str, class: &str, entries: Value) -> Result<()> {
+        self.store(name, json!({"controller": class, "provider": {"fake": {"data": entries}}})).await
+    }
+
+    /// Creates a ClusterSecretStore; it is deleted at the end.
+    pub async fn cluster_store(&self, name: &str, spec: Value) -> Result<()> {
+        self.cluster_stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(name.to_owned());
+        self.api.create(&json!({"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec})).await?;
+        Ok(())
+    }
+
+    /// An ExternalSecret's manifest.
+    #[must_use]
+    pub fn object(&self, name: &str, spec: Value) -> Value {
+        json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": name, "namespace": self.ns}, "spec": spec})
+    }
+
+    /// Creates an ExternalSecret.
+    pub async fn external_secret(&self, name: &str, spec: Value) -> Result<Value> {
+        self.api.create(&self.object(name, spec)).await
+    }
+
+    /// Waits until the ExternalSecret is Ready.
+    pub async fn until_ready(&self, name: &str) -> Result<Value> {
+        self.api.until("ExternalSecret", &self.ns, name, "Ready", |o| ready(o).0 == "True").await
+    }
+
+    /// Waits until the Ready condition has `reason`.
+    pub async fn until_reason(&self, name: &str, reason: &str) -> Result<Value> {
+        self.api.until("ExternalSecret", &self.ns, name, reason, |o| ready(o).1 == reason).await
+    }
+
+    /// Waits until the ExternalSecret is not Ready; returns the condition's message.
+    pub async fn until_failed(&self, name: &str) -> Result<String> {
+        Ok(ready(&self.api.until("ExternalSecret", &self.ns, name, "failed", |o| ready(o).0 == "False").await?).2)
+    }
+
+    /// Waits until the condition is False and its message contains `text`; returns the message.
+    pub async fn until_message(&self, name: &str, text: &str) -> Result<String> {
+        let what = format!("failed with {text:?}");
+        let told = |o: &Value| {
+            let (status, _, message) = ready(o);
+            status == "False" && message.contains(text)
+        };
+        Ok(ready(&self.api.until("ExternalSecret", &self.ns, name, &what, told).await?).2)
+    }
+
+    /// The Secret, if it exists.
+    pub async fn secret(&self, name: &str) -> Result<Option<Value>> {
+        self.api.get("Secret", &self.ns, name).await
+    }
+
+    /// The decoded data of a Secret that must exist.
+    pub async fn secret_data(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        Ok(data(&self.secret(name).await?.with_context(|| format!("Secret {name} does not exist"))?))
+    }
+
+    /// Waits for an event with `reason` about the ExternalSecret; returns all of its events.
+    pub async fn until_event(&self, name: &str, reason: &str) -> Result<Vec<Value>> {
+        eventually(&format!("an event {reason} about {name}"), || async {
+            let about = |e: &Value| e["involvedObject"]["kind"] == "ExternalSecret" && e["involvedObject"]["name"] == name;
+            let events: Vec<Value> = self.api.list("Event", &self.ns).await?.into_iter().filter(about).collect();
+            Ok(events.iter().any(|e| e["reason"] == reason).then_some(events))
+        })
+        .await
+    }
+
+    /// The message on the object that was stored before its schema.
+    pub async fn until_malformed_is_told(&self) -> Result<String> {
+        let told = |o: &Value| ready(o).0 == "False";
+        Ok(ready(&self.api.until("ExternalSecret", MALFORMED, "relic", "told that it is malformed", told).await?).2)
+    }
+
+    /// Waits as long as an operator that would do something wrong needs to do it: until a new
+    /// object beside this one has been synced, and a moment more.
+    pub async fn settle(&self) -> Result<()> {
+        let name = format!("settle-{}", rand_suffix());
+        self.store(&name, json!({"provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}})).await?;
+        self.external_secret(&name, json!({"secretStoreRef": {"name": name}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]})).await?;
+        self.until_ready(&name).await?;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        Ok(())
+    }
+
+    // --- Operators ---------------------------------------------------------------------------------
+
+    /// Another operator, for stores of `class`.
+    pub async fn operator_of_class(&self, class: &str) -> Result<Running> {
+        Running::start(self.ring, Wish { class: Some(class.to_owned()), ..Wish::default() })
+    }
+
+    /// An operator for `class` that is killed before the effect of index `effects`; one that has
+    /// nothing left to do by then is killed when it is done.
+    pub async fn operator_that_dies_after(&self, class: &str, effects: usize) -> Result<()> {
+        Running::start(self.ring, Wish { class: Some(class.to_owned()), dies_after: Some(effects), ..Wish::default() })?.until_dead().await
+    }
+
+    /// An operator that wants to lead.
+    pub async fn candidate(&self, class: &str, identity: &str) -> Result<Running> {
+        let election = LeaderElection {
+            id: "lead".into(),
+            lease_duration: Duration::from_secs(3),
+            renew_deadline: Duration::from_secs(2),
+            retry_period: Duration::from_millis(200),
+            ..LeaderElection::new(self.ns.clone(), identity)
+        };
+        Running::start(self.ring, Wish { class: Some(class.to_owned()), election: Some(election), ..Wish::default() })
+    }
+
+    /// Waits until the Lease is held by `identity`.
+    pub async fn until_leader(&self, identity: &str) -> Result<()> {
+        self.api.until("Lease", &self.ns, "lead", &format!("held by {identity}"), |l| l["spec"]["holderIdentity"] == identity).await?;
+        Ok(())
+    }
+
+    // --- Secrecy -------------------------------------------------------------------------------------
+
+    /// Everything that the operator has said anywhere: (place, text).
+    pub async fn everything_said(&self) -> Result<Vec<(&'static str, String)>> {
+        let join = |list: Vec<Value>| list.iter().map(Value::to_string).collect::<String>();
+        Ok(vec![
+            ("the log", Log::global().text()),
+            ("an event", join(self.api.list("Event", "").await?)),
+            ("an ExternalSecret", join(self.api.list("ExternalSecret", "").await?)),
+            ("a SecretStore", join(self.api.list("SecretStore", &self.ns).await?.into_iter().map(|s| s["status"].clone()).collect())),
+            ("a metric", self.ring.metrics()?),
+        ])
+    }
+
+    /// The projected token of the operator: nobody may ever say it.
+    #[must_use]
+    pub fn tokens_minted(&self) -> Vec<String> {
+        std::fs::read_to_string(&self.ring.operator_token).into_iter().filter(|t| !t.is_empty()).collect()
+    }
+}
+
+fn rand_suffix() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    u32::try_from(RandomState::new().hash_one(0) & 0xffff).unwrap_or_default()
+}
+
+fn read_policy(parameters: &str, assume: &str) -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"],
+            "Resource": [format!("arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter{parameters}"), format!("arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter{}", parameters.trim_end_matches("/*"))]},
+        {"Effect": "Allow", "Action": "ssm:DescribeParameters", "Resource": "*"},
+        {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": assume},
+    ]})
+}
+
