@@ -1,0 +1,160 @@
+//! What is special about the built-in kinds: preparation, pruning, validation.
+//!
+//! Owns: one small module for each kind that has rules of its own. Refuses: schemas of custom
+//! resources, which `schema` judges.
+
+mod crd;
+mod data;
+mod role;
+
+use serde_json::{Value, json};
+
+use super::object::{self, items, meta, set, text};
+use super::resource::Resource;
+use super::status::{Cause, Status};
+
+pub use crd::CLEANUP;
+
+/// Fields of an object's metadata that the API knows.
+const METADATA: &[&str] = &[
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// Fields of the simple kinds beside apiVersion, kind and metadata.
+fn known(resource: &Resource) -> Option<&'static [&'static str]> {
+    Some(match (&*resource.group, &*resource.plural) {
+        ("", "secrets") => &["data", "immutable", "stringData", "type"],
+        ("", "configmaps") => &["binaryData", "data", "immutable"],
+        ("", "serviceaccounts") => &["automountServiceAccountToken", "imagePullSecrets", "secrets"],
+        ("", "endpoints") => &["subsets"],
+        ("discovery.k8s.io", _) => &["addressType", "endpoints", "ports"],
+        ("rbac.authorization.k8s.io", "roles") => &["rules"],
+        ("rbac.authorization.k8s.io", "clusterroles") => &["aggregationRule", "rules"],
+        ("rbac.authorization.k8s.io", _) => &["roleRef", "subjects"],
+        ("admissionregistration.k8s.io", _) => &["webhooks"],
+        ("", "events") | ("events.k8s.io", _) => return None,
+        _ => &["spec", "status"],
+    })
+}
+
+/// Checks a request's body against what the kind can hold and drops what it does not know.
+///
+/// # Errors
+/// 400 for values of the wrong type.
+pub fn decode(resource: &Resource, body: &mut Value) -> Result<Vec<String>, Status> {
+    let mut dropped = Vec::new();
+    if let Some(metadata) = object::metadata_mut(body) {
+        metadata.retain(|key, _| METADATA.contains(&key.as_str()) || { dropped.push(format!("metadata.{key}")); false });
+    }
+    if resource.custom.is_some() {
+        return Ok(dropped);
+    }
+    if let (Some(known), Some(map)) = (known(resource), body.as_object_mut()) {
+        map.retain(|key, _| {
+            let keep = matches!(key.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&key.as_str());
+            if !keep {
+                dropped.push(key.clone());
+            }
+            keep
+        });
+    }
+    data::decode(resource, body)?;
+    Ok(dropped)
+}
+
+/// Sets what the server sets in a new or changed object.
+pub fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>, subresource: &str, now: &str) {
+    match (&*resource.group, &*resource.plural) {
+        ("", "secrets") => data::prepare_secret(new, old),
+        ("", "namespaces") => namespace(new, old, subresource),
+        ("", "pods") => pod(new, old),
+        ("apiextensions.k8s.io", _) => crd::prepare(new, old, now),
+        ("apps" | "", "deployments" | "services") if old.is_none() => {
+            set(new, "status", json!({}));
+        }
+        ("rbac.authorization.k8s.io", plural) => role::prepare(plural, new),
+        ("admissionregistration.k8s.io", _) => super::admission::prepare(new),
+        _ => {}
+    }
+}
+
+/// What is wrong with an object.
+#[must_use]
+pub fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Cause> {
+    match (&*resource.group, &*resource.plural) {
+        ("", "secrets") => data::validate_secret(new, old),
+        ("", "configmaps") => data::validate_config_map(new, old),
+        ("apiextensions.k8s.io", _) => crd::validate(new, old),
+        ("rbac.authorization.k8s.io", plural) => role::validate(plural, new, old),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether `PUT` may create an object of this kind.
+#[must_use]
+pub fn may_create_on_update(resource: &Resource) -> bool {
+    matches!(
+        (&*resource.group, &*resource.plural),
+        ("" | "events.k8s.io", "events" | "endpoints" | "services") | ("coordination.k8s.io" | "rbac.authorization.k8s.io", _)
+    )
+}
+
+/// Whether a terminating object must stay for another reason than its finalizers.
+#[must_use]
+pub fn is_held(resource: &Resource, value: &Value) -> bool {
+    resource.is("", "namespaces") && value.get("spec").is_some_and(|s| items(s, "finalizers").next().is_some())
+}
+
+/// Whether a completed delete answers with the object instead of a Status.
+#[must_use]
+pub fn answers_deleted_object(resource: &Resource) -> bool {
+    matches!((&*resource.group, &*resource.plural), ("", "serviceaccounts" | "pods" | "services"))
+}
+
+fn namespace(new: &mut Value, old: Option<&Value>, subresource: &str) {
+    let name = meta(new, "name").to_owned();
+    if let Some(metadata) = object::metadata_mut(new) {
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        set(labels, "kubernetes.io/metadata.name", name);
+    }
+    match old {
+        None => {
+            set(new, "spec", json!({"finalizers": ["kubernetes"]}));
+            set(new, "status", json!({"phase": "Active"}));
+        }
+        Some(old) if subresource != "finalize" => {
+            set(new, "spec", old.get("spec").cloned().unwrap_or_default());
+        }
+        Some(_) => {}
+    }
+}
+
+fn pod(new: &mut Value, old: Option<&Value>) {
+    if old.is_some() {
+        return;
+    }
+    set(new, "status", json!({"phase": "Pending", "qosClass": "BestEffort"}));
+    if let Some(spec) = new.get_mut("spec") {
+        for (field, value) in [("restartPolicy", "Always"), ("serviceAccountName", "default"), ("dnsPolicy", "ClusterFirst"), ("schedulerName", "default-scheduler")] {
+            if text(spec, field).is_empty() {
+                set(spec, field, value);
+            }
+        }
+        let account = text(spec, "serviceAccountName").to_owned();
+        set(spec, "serviceAccount", account);
+    }
+}
