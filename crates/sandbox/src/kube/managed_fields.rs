@@ -20,7 +20,7 @@ mod types;
 pub use check::check;
 
 use entry::{Entry, Operation};
-use path_set::PathSet;
+use path_set::{PathSet, Step};
 use types::Type;
 
 /// One field that another manager owns with another value.
@@ -46,7 +46,11 @@ impl Conflict {
 #[must_use]
 pub fn conflict_message(conflicts: &[Conflict]) -> String {
     if let [one] = conflicts {
-        return format!("Apply failed with 1 conflict: {}: {}", one.cause(), one.field);
+        return format!(
+            "Apply failed with 1 conflict: {}: {}",
+            one.cause(),
+            one.field
+        );
     }
     let mut message = format!("Apply failed with {} conflicts:", conflicts.len());
     let mut owner = None;
@@ -90,18 +94,27 @@ pub fn apply(
     if live.is_some() && entries.is_empty() {
         entries.extend(before_first_apply(root, before, now_rfc3339));
     }
-    let api_version = applied.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    let own = entries.iter().position(|entry| entry.is_apply_of(manager, subresource));
+    let api_version = applied
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let own = entries
+        .iter()
+        .position(|entry| entry.is_apply_of(manager, subresource));
     let last = own.map(|index| entries.remove(index));
 
     let set = types::set_of(root, applied);
     let mut merged = merge::merge(root, before.clone(), applied);
     if let Some(last) = &last {
-        let owned = entries.iter().fold(set.clone(), |all, entry| all.union(&entry.set()));
-        let gone = last
+        let owned = entries
+            .iter()
+            .fold(set.clone(), |all, entry| all.union(&entry.set()));
+        let mut gone = last
             .set()
             .with_named_parents(root)
             .difference(&owned.with_named_parents(root));
+        // Every configuration names its object: the metadata itself always stays.
+        gone.members.remove(&Step::Field("metadata".to_owned()));
         merge::remove(root, &mut merged, &gone);
     }
     let comparison = compare::objects(root, before, &merged);
@@ -121,7 +134,14 @@ pub fn apply(
         } else {
             Some(now_rfc3339.to_owned())
         };
-        entries.push(Entry::new(manager, Operation::Apply, subresource, api_version, time, set));
+        entries.push(Entry::new(
+            manager,
+            Operation::Apply,
+            subresource,
+            api_version,
+            time,
+            set,
+        ));
     }
     entry::write(&mut merged, entries);
     Ok(merged)
@@ -139,8 +159,11 @@ pub fn update(
     schema: Option<&Schema>,
     now: &str,
 ) {
-    let sent = new.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let reset = sent.is_some_and(|sent| matches!(sent.as_slice(), [Value::Object(entry)] if entry.is_empty()));
+    let sent = new
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array);
+    let reset = sent
+        .is_some_and(|sent| matches!(sent.as_slice(), [Value::Object(entry)] if entry.is_empty()));
     let mut entries = match (sent, old) {
         _ if reset => Vec::new(),
         (Some(sent), _) if !sent.is_empty() => entry::read(new),
@@ -166,7 +189,10 @@ pub fn update(
         }
     }
     if !changed.is_empty() {
-        let api_version = new.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let api_version = new
+            .get("apiVersion")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let own = entries
             .iter()
             .position(|entry| entry.is_update_of(manager, subresource, api_version));
@@ -174,7 +200,14 @@ pub fn update(
             changed = changed.union(&own.set());
         }
         let time = Some(now.to_owned());
-        entries.push(Entry::new(manager, Operation::Update, subresource, api_version, time, changed));
+        entries.push(Entry::new(
+            manager,
+            Operation::Update,
+            subresource,
+            api_version,
+            time,
+            changed,
+        ));
     }
     entries.retain(|entry| !entry.is_empty());
     entry::limit_updates(&mut entries);
@@ -195,10 +228,20 @@ fn relevant(applied: &Value, subresource: Option<&str>) -> Value {
 /// The owner of everything in an object that was not tracked before.
 fn before_first_apply(root: Type<'_>, live: &Value, now: &str) -> Option<Entry> {
     let all = compare::objects(root, &Value::Object(Map::new()), live).changed();
-    let api_version = live.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let api_version = live
+        .get("apiVersion")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     (!all.is_empty()).then(|| {
         let time = Some(now.to_owned());
-        Entry::new("before-first-apply", Operation::Update, None, api_version, time, all)
+        Entry::new(
+            "before-first-apply",
+            Operation::Update,
+            None,
+            api_version,
+            time,
+            all,
+        )
     })
 }
 

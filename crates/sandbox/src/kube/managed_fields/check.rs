@@ -21,12 +21,20 @@ pub fn check(applied: &Value, schema: &Schema) -> Result<(), String> {
     if errors.is_empty() {
         return Ok(());
     }
-    let text = |pointer: &str| applied.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        applied
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let findings = match errors.as_slice() {
         [one] => one.clone(),
         many => format!(
             "errors:\n{}",
-            many.iter().map(|error| format!("  {error}")).collect::<Vec<_>>().join("\n")
+            many.iter()
+                .map(|error| format!("  {error}"))
+                .collect::<Vec<_>>()
+                .join("\n")
         ),
     };
     Err(format!(
@@ -38,7 +46,14 @@ pub fn check(applied: &Value, schema: &Schema) -> Result<(), String> {
     ))
 }
 
-fn node(ty: Type<'_>, schema: &Node, value: &Value, path: &str, root: bool, errors: &mut Vec<String>) {
+fn node(
+    ty: Type<'_>,
+    schema: &Node,
+    value: &Value,
+    path: &str,
+    root: bool,
+    errors: &mut Vec<String>,
+) {
     if errors.len() >= 20 {
         return;
     }
@@ -74,12 +89,17 @@ fn list(ty: Type<'_>, schema: &Node, items: &[Value], path: &str, errors: &mut V
     for (index, item) in items.iter().enumerate() {
         let step = match schema.list_type() {
             ListType::Atomic => None,
-            ListType::Set | ListType::Map(_) => ty.steps(std::slice::from_ref(item)).and_then(|mut steps| steps.pop()),
+            ListType::Set | ListType::Map(_) => ty
+                .steps(std::slice::from_ref(item))
+                .and_then(|mut steps| steps.pop()),
         };
         if let Some(step) = &step
             && !seen.insert(step.clone())
         {
-            errors.push(format!("{path}: duplicate entries for key {}", key_text(step)));
+            errors.push(format!(
+                "{path}: duplicate entries for key {}",
+                key_text(step)
+            ));
         }
         if let Some(inner) = schema.items() {
             let item_path = match &step {
@@ -92,7 +112,10 @@ fn list(ty: Type<'_>, schema: &Node, items: &[Value], path: &str, errors: &mut V
 }
 
 fn key_text(step: &Step) -> String {
-    let set = PathSet { members: BTreeSet::from([step.clone()]), ..PathSet::default() };
+    let set = PathSet {
+        members: BTreeSet::from([step.clone()]),
+        ..PathSet::default()
+    };
     set.paths().concat()
 }
 

@@ -37,16 +37,33 @@ pub(super) fn objects(root: Type<'_>, old: &Value, new: &Value) -> Comparison {
     out
 }
 
-fn maps(ty: Type<'_>, old: Option<&Map<String, Value>>, new: Option<&Map<String, Value>>, out: &mut Comparison) {
+fn maps(
+    ty: Type<'_>,
+    old: Option<&Map<String, Value>>,
+    new: Option<&Map<String, Value>>,
+    out: &mut Comparison,
+) {
     for (name, after) in new.into_iter().flatten() {
         if !ty.is_unowned(name) {
             let before = old.and_then(|old| old.get(name));
-            values(ty.field(name).0, before, Some(after), &Step::Field(name.clone()), out);
+            values(
+                ty.field(name).0,
+                before,
+                Some(after),
+                &Step::Field(name.clone()),
+                out,
+            );
         }
     }
     for (name, before) in old.into_iter().flatten() {
         if !ty.is_unowned(name) && !new.is_some_and(|new| new.contains_key(name)) {
-            values(ty.field(name).0, Some(before), None, &Step::Field(name.clone()), out);
+            values(
+                ty.field(name).0,
+                Some(before),
+                None,
+                &Step::Field(name.clone()),
+                out,
+            );
         }
     }
 }
@@ -68,7 +85,13 @@ fn shape(value: &Value) -> Option<Shape> {
 }
 
 /// Compares one place; `old` or `new` may be absent, not both.
-fn values(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, out: &mut Comparison) {
+fn values(
+    ty: Type<'_>,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    step: &Step,
+    out: &mut Comparison,
+) {
     if old == new {
         return;
     }
@@ -86,9 +109,14 @@ fn values(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, o
             merge_into(&mut out.added, fresh.added);
             out.modified.members.insert(step.clone());
         }
-        (None, None) | (Some(Shape::Scalar), _) | (_, Some(Shape::Scalar)) => leaf(ty, old, new, step, out),
+        (None, None) | (Some(Shape::Scalar), _) | (_, Some(Shape::Scalar)) => {
+            leaf(ty, old, new, step, out)
+        }
         (Some(Shape::Map), _) | (_, Some(Shape::Map)) => {
-            let (before, after) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
+            let (before, after) = (
+                old.and_then(Value::as_object),
+                new.and_then(Value::as_object),
+            );
             let empty = before.is_none_or(Map::is_empty) && after.is_none_or(Map::is_empty);
             if empty || ty.is_atomic_map() {
                 return leaf(ty, old, new, step, out);
@@ -102,17 +130,36 @@ fn values(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, o
     }
 }
 
-fn lists(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, out: &mut Comparison) {
-    let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let after = new.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+fn lists(
+    ty: Type<'_>,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    step: &Step,
+    out: &mut Comparison,
+) {
+    let before = old
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let after = new
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let atomic = matches!(ty.list(), List::Atomic) || (before.is_empty() && after.is_empty());
-    let (Some(old_steps), Some(new_steps), false) = (ty.steps(before), ty.steps(after), atomic) else {
+    let (Some(old_steps), Some(new_steps), false) = (ty.steps(before), ty.steps(after), atomic)
+    else {
         return leaf(ty, old, new, step, out);
     };
     let index: std::collections::BTreeMap<&Step, &Value> = old_steps.iter().zip(before).collect();
     let mut inner = Comparison::default();
     for (item, item_step) in after.iter().zip(&new_steps) {
-        values(ty.item(), index.get(item_step).copied(), Some(item), item_step, &mut inner);
+        values(
+            ty.item(),
+            index.get(item_step).copied(),
+            Some(item),
+            item_step,
+            &mut inner,
+        );
     }
     let kept: std::collections::BTreeSet<&Step> = new_steps.iter().collect();
     for (item, item_step) in before.iter().zip(&old_steps) {
@@ -125,7 +172,13 @@ fn lists(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, ou
 }
 
 /// A container itself comes or goes with its first or last content.
-fn container(ty: Type<'_>, old: Option<&Value>, new: Option<&Value>, step: &Step, out: &mut Comparison) {
+fn container(
+    ty: Type<'_>,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    step: &Step,
+    out: &mut Comparison,
+) {
     if ty.is_implicit() {
         return;
     }

@@ -63,7 +63,12 @@ impl Entry {
     }
 
     fn parse(raw: &Value) -> Option<Self> {
-        let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            raw.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let operation = match raw.get("operation").and_then(Value::as_str)? {
             "Apply" => Operation::Apply,
             "Update" => Operation::Update,
@@ -85,7 +90,12 @@ impl Entry {
             && self.subresource == subresource.unwrap_or_default()
     }
 
-    pub(super) fn is_update_of(&self, manager: &str, subresource: Option<&str>, api_version: &str) -> bool {
+    pub(super) fn is_update_of(
+        &self,
+        manager: &str,
+        subresource: Option<&str>,
+        api_version: &str,
+    ) -> bool {
         self.operation == Operation::Update
             && self.manager == manager
             && self.subresource == subresource.unwrap_or_default()
@@ -183,7 +193,9 @@ pub(super) fn write(object: &mut Value, mut entries: Vec<Entry>) {
         }
         return;
     }
-    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    let metadata = map
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(metadata) = metadata {
         let entries = entries.into_iter().map(Entry::into_value).collect();
         metadata.insert("managedFields".to_owned(), Value::Array(entries));
@@ -193,9 +205,17 @@ pub(super) fn write(object: &mut Value, mut entries: Vec<Entry>) {
 /// Unites the oldest ordinary writers when there are too many.
 pub(super) fn limit_updates(entries: &mut Vec<Entry>) {
     let mut updates: Vec<usize> = (0..entries.len())
-        .filter(|index| entries.get(*index).is_some_and(|entry| entry.operation == Operation::Update))
+        .filter(|index| {
+            entries
+                .get(*index)
+                .is_some_and(|entry| entry.operation == Operation::Update)
+        })
         .collect();
-    let Some(surplus) = updates.len().checked_sub(MAX_UPDATE_ENTRIES).filter(|surplus| *surplus > 0) else {
+    let Some(surplus) = updates
+        .len()
+        .checked_sub(MAX_UPDATE_ENTRIES)
+        .filter(|surplus| *surplus > 0)
+    else {
         return;
     };
     updates.sort_by_key(|index| entries.get(*index).map(|entry| entry.time.clone()));
@@ -206,7 +226,11 @@ pub(super) fn limit_updates(entries: &mut Vec<Entry>) {
     for index in updates.into_iter().rev() {
         let entry = entries.remove(index);
         united = Some(match united {
-            None => Entry { manager: ANCIENT.to_owned(), subresource: String::new(), ..entry },
+            None => Entry {
+                manager: ANCIENT.to_owned(),
+                subresource: String::new(),
+                ..entry
+            },
             Some(mut all) => {
                 all.fields = Fields::Decoded(all.set().into_owned().union(&entry.set()));
                 all

@@ -14,16 +14,23 @@ pub(super) fn merge(ty: Type<'_>, live: Value, applied: &Value) -> Value {
             Value::Object(merge_maps(ty, live, applied))
         }
         (Value::Array(live), Value::Array(applied)) => match (ty.steps(&live), ty.steps(applied)) {
-            (Some(live_steps), Some(steps)) => {
-                Value::Array(merge_lists(ty, live.into_iter().zip(live_steps).collect(), applied, &steps))
-            }
+            (Some(live_steps), Some(steps)) => Value::Array(merge_lists(
+                ty,
+                live.into_iter().zip(live_steps).collect(),
+                applied,
+                &steps,
+            )),
             _ => Value::Array(applied.clone()),
         },
         (_, applied) => applied.clone(),
     }
 }
 
-fn merge_maps(ty: Type<'_>, mut live: Map<String, Value>, applied: &Map<String, Value>) -> Map<String, Value> {
+fn merge_maps(
+    ty: Type<'_>,
+    mut live: Map<String, Value>,
+    applied: &Map<String, Value>,
+) -> Map<String, Value> {
     for (name, value) in applied {
         let merged = match live.get_mut(name) {
             Some(before) => merge(ty.field(name).0, before.take(), value),
@@ -35,8 +42,13 @@ fn merge_maps(ty: Type<'_>, mut live: Map<String, Value>, applied: &Map<String, 
 }
 
 /// Shared items come in the applied order; items that only the live list has keep their place
-/// before the shared item that followed them.
-fn merge_lists(ty: Type<'_>, live: Vec<(Value, Step)>, applied: &[Value], steps: &[Step]) -> Vec<Value> {
+/// before the next shared item, as the real server's merge leaves them.
+fn merge_lists(
+    ty: Type<'_>,
+    live: Vec<(Value, Step)>,
+    applied: &[Value],
+    steps: &[Step],
+) -> Vec<Value> {
     let wanted: BTreeSet<&Step> = steps.iter().collect();
     let mut shared: BTreeMap<Step, Value> = BTreeMap::new();
     let mut order: Vec<(Step, Option<Value>)> = Vec::with_capacity(live.len());
@@ -49,26 +61,28 @@ fn merge_lists(ty: Type<'_>, live: Vec<(Value, Step)>, applied: &[Value], steps:
         }
     }
     let mut out = Vec::with_capacity(order.len() + applied.len());
-    let mut done: BTreeSet<&Step> = BTreeSet::new();
+    let mut next_shared = steps
+        .iter()
+        .filter(|step| shared.contains_key(step))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .peekable();
     let mut left = order.into_iter().peekable();
     for (item, step) in applied.iter().zip(steps) {
-        loop {
-            match left.peek_mut() {
-                Some((_, own @ Some(_))) => {
-                    out.extend(own.take());
-                    left.next();
-                }
-                Some((emitted, None)) if done.contains(emitted) => {
-                    left.next();
-                }
-                _ => break,
-            }
+        // Shared items of the live list are passed over until the next one in applied order.
+        while let Some((_, own)) =
+            left.next_if(|(live_step, own)| own.is_some() || Some(&live_step) != next_shared.peek())
+        {
+            out.extend(own);
         }
         out.push(match shared.remove(step) {
-            Some(before) => merge(ty.item(), before, item),
+            Some(before) => {
+                next_shared.next();
+                left.next_if(|(live_step, _)| live_step == step);
+                merge(ty.item(), before, item)
+            }
             None => item.clone(),
         });
-        done.insert(step);
     }
     out.extend(left.filter_map(|(_, own)| own));
     out

@@ -43,9 +43,13 @@ impl Step {
             "f" => Some(Self::Field(rest.to_owned())),
             "k" => {
                 let keys: Map<String, Value> = serde_json::from_str(rest).ok()?;
-                Some(Self::key(keys.iter().map(|(name, value)| (name.as_str(), value))))
+                Some(Self::key(
+                    keys.iter().map(|(name, value)| (name.as_str(), value)),
+                ))
             }
-            "v" => Some(Self::Item(serde_json::from_str::<Value>(rest).ok()?.to_string())),
+            "v" => Some(Self::Item(
+                serde_json::from_str::<Value>(rest).ok()?.to_string(),
+            )),
             "i" => rest.parse().ok().map(Self::Index),
             _ => None,
         }
@@ -65,7 +69,10 @@ impl Step {
             Self::Field(name) => write!(out, ".{name}"),
             Self::Key(keys) => {
                 let keys: BTreeMap<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                let pairs: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let pairs: Vec<String> = keys
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect();
                 write!(out, "[{}]", pairs.join(","))
             }
             Self::Item(value) => write!(out, "[={value}]"),
@@ -133,7 +140,10 @@ impl PathSet {
     /// Declared fields on the way to a member become members: a field is gone only when nobody
     /// owns anything in it.
     pub(super) fn with_named_parents(&self, ty: Type<'_>) -> Self {
-        let mut out = Self { members: self.members.clone(), children: BTreeMap::new() };
+        let mut out = Self {
+            members: self.members.clone(),
+            children: BTreeMap::new(),
+        };
         for (step, below) in &self.children {
             let inner = match step {
                 Step::Field(name) => {

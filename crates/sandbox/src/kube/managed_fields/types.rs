@@ -14,7 +14,12 @@ pub(super) enum Type<'a> {
     /// Inside a custom resource.
     Schema(&'a Node),
     /// In a built-in kind or in metadata: known by its own and its parent's field name.
-    Builtin { parent: &'a str, name: &'a str },
+    Builtin {
+        parent: &'a str,
+        name: &'a str,
+        /// Whether it is an item of the list of that name.
+        item: bool,
+    },
     /// Without schema: maps are granular, lists are one value.
     Deduced,
 }
@@ -45,14 +50,25 @@ impl<'a> Type<'a> {
     pub(super) fn root(schema: Option<&'a Schema>) -> Self {
         match schema {
             Some(schema) => Self::Resource(schema),
-            None => Self::Builtin { parent: "", name: "" },
+            None => Self::Builtin {
+                parent: "",
+                name: "",
+                item: false,
+            },
         }
     }
 
     /// The type of a field, and whether the type declares it (rather than being a map key).
     pub(super) fn field(self, field: &'a str) -> (Self, bool) {
         match self {
-            Self::Resource(_) if field == "metadata" => (Self::Builtin { parent: "", name: "metadata" }, true),
+            Self::Resource(_) if field == "metadata" => (
+                Self::Builtin {
+                    parent: "",
+                    name: "metadata",
+                    item: false,
+                },
+                true,
+            ),
             Self::Resource(_) if ROOT_UNOWNED.contains(&field) => (Self::Deduced, true),
             Self::Resource(schema) => Self::Schema(schema.root()).field(field),
             Self::Schema(node) => match (node.property(field), node.additional()) {
@@ -60,7 +76,14 @@ impl<'a> Type<'a> {
                 (None, Some(values)) => (Self::of_node(values), false),
                 (None, None) => (Self::Deduced, false),
             },
-            Self::Builtin { name, .. } => (Self::Builtin { parent: name, name: field }, true),
+            Self::Builtin { name, .. } => (
+                Self::Builtin {
+                    parent: name,
+                    name: field,
+                    item: false,
+                },
+                true,
+            ),
             Self::Deduced => (Self::Deduced, false),
         }
     }
@@ -73,7 +96,11 @@ impl<'a> Type<'a> {
     pub(super) fn item(self) -> Self {
         match self {
             Self::Schema(node) => node.items().map_or(Self::Deduced, Self::of_node),
-            Self::Builtin { .. } => self,
+            Self::Builtin { parent, name, .. } => Self::Builtin {
+                parent,
+                name,
+                item: true,
+            },
             Self::Resource(_) | Self::Deduced => Self::Deduced,
         }
     }
@@ -82,7 +109,7 @@ impl<'a> Type<'a> {
     pub(super) fn is_atomic_map(self) -> bool {
         match self {
             Self::Schema(node) => node.is_atomic_map(),
-            Self::Builtin { parent, name } => matches!(
+            Self::Builtin { parent, name, .. } => matches!(
                 (parent, name),
                 (
                     _,
@@ -102,7 +129,11 @@ impl<'a> Type<'a> {
                         | "resourceFieldRef"
                         | "fileKeyRef"
                 ) | ("", "secrets")
-                    | ("nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+                    | ("metadata", "ownerReferences")
+                    | (
+                        "nodeAffinity",
+                        "requiredDuringSchedulingIgnoredDuringExecution"
+                    )
             ),
             Self::Resource(_) | Self::Deduced => false,
         }
@@ -113,10 +144,12 @@ impl<'a> Type<'a> {
             Self::Schema(node) => match node.list_type() {
                 ListType::Atomic => List::Atomic,
                 ListType::Set => List::Set,
-                ListType::Map(keys) => List::Map(keys.iter().map(|key| (key.as_str(), None)).collect()),
+                ListType::Map(keys) => {
+                    List::Map(keys.iter().map(|key| (key.as_str(), None)).collect())
+                }
             },
-            Self::Builtin { parent, name } => builtin_list(parent, name),
-            Self::Resource(_) | Self::Deduced => List::Atomic,
+            Self::Builtin { parent, name, item } if !item => builtin_list(parent, name),
+            Self::Resource(_) | Self::Builtin { .. } | Self::Deduced => List::Atomic,
         }
     }
 
@@ -130,13 +163,20 @@ impl<'a> Type<'a> {
 
     /// Objects that are always there in the server's own types, so that nobody adds them.
     pub(super) fn is_implicit(self) -> bool {
-        let Self::Builtin { parent, name } = self else {
+        let Self::Builtin {
+            parent,
+            name,
+            item: false,
+        } = self
+        else {
             return false;
         };
         matches!(
             (parent, name),
-            ("", "metadata" | "spec" | "status" | "source" | "involvedObject")
-                | ("spec", "template" | "strategy" | "names" | "containers")
+            (
+                "",
+                "metadata" | "spec" | "status" | "source" | "involvedObject"
+            ) | ("spec", "template" | "strategy" | "names" | "containers")
                 | ("template", "metadata" | "spec")
                 | ("status", "acceptedNames" | "conditions")
         )
@@ -145,7 +185,11 @@ impl<'a> Type<'a> {
     pub(super) fn is_unowned(self, field: &str) -> bool {
         match self {
             Self::Resource(_) | Self::Builtin { name: "", .. } => ROOT_UNOWNED.contains(&field),
-            Self::Builtin { parent: "", name: "metadata" } => METADATA_UNOWNED.contains(&field),
+            Self::Builtin {
+                parent: "",
+                name: "metadata",
+                ..
+            } => METADATA_UNOWNED.contains(&field),
             _ => false,
         }
     }
@@ -169,7 +213,11 @@ impl<'a> Type<'a> {
         unique.then_some(steps)
     }
 
-    fn key_step(self, keys: &[(&str, Option<&'static str>)], item: &Map<String, Value>) -> Option<Step> {
+    fn key_step(
+        self,
+        keys: &[(&str, Option<&'static str>)],
+        item: &Map<String, Value>,
+    ) -> Option<Step> {
         let pairs: Vec<(&str, Value)> = keys
             .iter()
             .filter_map(|(key, default)| {
@@ -192,16 +240,29 @@ fn builtin_list(parent: &str, name: &str) -> List<'static> {
         ("metadata", "ownerReferences") => by("uid"),
         ("status", "conditions") => by("type"),
         ("", "secrets" | "webhooks") => by("name"),
-        ("spec", "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets") => by("name"),
+        (
+            "spec",
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "volumes"
+            | "imagePullSecrets",
+        ) => by("name"),
         ("containers" | "initContainers" | "ephemeralContainers", "env") => by("name"),
-        ("containers" | "initContainers" | "ephemeralContainers", "volumeMounts") => by("mountPath"),
-        ("containers" | "initContainers" | "ephemeralContainers", "volumeDevices") => by("devicePath"),
+        ("containers" | "initContainers" | "ephemeralContainers", "volumeMounts") => {
+            by("mountPath")
+        }
+        ("containers" | "initContainers" | "ephemeralContainers", "volumeDevices") => {
+            by("devicePath")
+        }
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => {
             List::Map(vec![("containerPort", None), ("protocol", Some("TCP"))])
         }
         ("spec", "ports") => List::Map(vec![("port", None), ("protocol", Some("TCP"))]),
         ("spec", "hostAliases") => by("ip"),
-        ("spec", "topologySpreadConstraints") => List::Map(vec![("topologyKey", None), ("whenUnsatisfiable", None)]),
+        ("spec", "topologySpreadConstraints") => {
+            List::Map(vec![("topologyKey", None), ("whenUnsatisfiable", None)])
+        }
         _ => List::Atomic,
     }
 }
