@@ -53,6 +53,20 @@ pub fn try_get<'a>(json: &'a [u8], path: &str) -> Result<Value<'a>, Limit> {
     search::get(json, path.as_bytes(), &mut budget::Budget::new(json.len()))
 }
 
+/// The members of the object that `json` is, in their order, duplicates included; nothing if it
+/// is no valid JSON object.
+///
+/// Keys and strings have lost their escapes; a lone surrogate is U+FFFD. They need not be UTF-8.
+#[must_use]
+pub fn members(json: &[u8]) -> Option<Vec<(Value<'_>, Value<'_>)>> {
+    let value = Value::parse(json);
+    if !value.is_object() || !is_valid(json) {
+        return None;
+    }
+    let members = scan::Members::of(&value, json.trim_ascii_start());
+    members.map(|(key, value)| Some((key?, value))).collect()
+}
+
 /// Escapes a text so that, as a path, it means the key of exactly that name.
 #[must_use]
 pub fn escape(key: &str) -> String {

@@ -56,6 +56,17 @@ impl Decoding {
         }
     }
 
+    /// The strategy as written in a manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Base64 => "Base64",
+            Self::Base64Url => "Base64URL",
+            Self::Auto => "Auto",
+        }
+    }
+
     /// Decodes one value.
     ///
     /// # Errors

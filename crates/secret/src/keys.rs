@@ -119,7 +119,7 @@ impl Conversion {
 #[must_use]
 pub fn reverse_unicode(key: &str) -> String {
     static GROUP: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new("_U([0-9a-fA-F]{4,6})_").ok());
+        LazyLock::new(|| Regex::new("_U([0-9a-fA-F]{4,5})_").ok());
     let Some(group) = GROUP.as_ref() else {
         return key.to_owned();
     };

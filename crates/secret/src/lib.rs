@@ -7,8 +7,15 @@
 mod bytes;
 
 pub mod decode;
+pub mod extract;
+mod go_json;
+pub mod go_regexp;
 pub mod hash;
 pub mod keys;
 pub mod null_bytes;
+pub mod pipeline;
+pub mod property;
+pub mod render;
+pub mod rewrite;
 
 pub use bytes::SecretBytes;

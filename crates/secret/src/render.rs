@@ -1,0 +1,40 @@
+//! The seam between the road and the template language.
+
+use std::collections::BTreeMap;
+
+use crate::SecretBytes;
+
+/// Executes templates.
+///
+/// The clock and randomness that functions need are the implementation's; hence `&mut self`.
+pub trait Render {
+    /// Executes the template `text`, called `name` in errors, over `data` as ESO does: the root
+    /// is a map of strings and a missing key is an error.
+    ///
+    /// # Errors
+    /// The text is no template, or fails on the data.
+    fn render(
+        &mut self,
+        name: &str,
+        text: &str,
+        data: &BTreeMap<String, SecretBytes>,
+    ) -> Result<Vec<u8>, RenderError>;
+
+    /// Executes the template of a `rewrite.transform` for each of `keys`, which it sees as
+    /// `.value`. Delimiters are always `{{ }}`, and a missing key is `<no value>`.
+    ///
+    /// # Errors
+    /// See [`Self::render`].
+    fn transform(&mut self, text: &str, keys: &[&str]) -> Result<Vec<Vec<u8>>, RenderError>;
+}
+
+/// A template that could not be executed. The text quotes no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The text is no template.
+    #[error("unable to parse template: {0}")]
+    Parse(String),
+    /// The template failed.
+    #[error("unable to execute template: {0}")]
+    Execute(String),
+}
