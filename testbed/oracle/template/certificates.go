@@ -1,0 +1,5 @@
+package main
+
+func certificateFunctions() map[string]any {
+	return nil
+}
