@@ -27,5 +27,5 @@ pub use login::{Hop, Login, Source};
 pub use logins::{CachedCredentials, Logins};
 pub use refusal::{PolicyLayer, policy_layer};
 pub use region::{Partition, Region};
-pub use resolve::resolve;
+pub use resolve::{depends_on_consumer, resolve};
 pub use static_keys::StaticKeys;

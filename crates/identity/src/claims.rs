@@ -112,7 +112,8 @@ fn printable(text: &str) -> String {
 
 /// `text` of a peer, fit for a message: no control characters, nothing that looks like a JWT,
 /// at most 500 bytes.
-pub(crate) fn scrub(text: &str) -> String {
+#[must_use]
+pub fn scrub(text: &str) -> String {
     let mut out = String::new();
     let in_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
     let mut rest = text;

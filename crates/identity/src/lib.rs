@@ -16,7 +16,7 @@ pub mod sdk;
 mod selector;
 
 pub use cache::{Cache, CacheStats, Leased};
-pub use claims::TokenFacts;
+pub use claims::{TokenFacts, scrub};
 pub use cluster::{Cluster, ServiceAccount, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;

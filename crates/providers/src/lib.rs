@@ -4,8 +4,15 @@
 //! Owns: the provider trait, opening a backend from a store's spec, batching, coalescing and
 //! rate limits. Refuses: Kubernetes writes, and sharing anything between two identities.
 
+mod aws;
 mod error;
+mod fake;
+pub mod planner;
+mod property;
 mod provider;
+mod referent;
+mod registry;
 
 pub use error::Error;
 pub use provider::{Capabilities, Find, Provider, Ref, StoreScope, Validation};
+pub use registry::{Registry, RegistryOptions};

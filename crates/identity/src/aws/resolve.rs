@@ -55,6 +55,34 @@ pub async fn resolve(
     }))
 }
 
+/// Whether the identity differs between the namespaces that use a ClusterSecretStore.
+#[must_use]
+pub fn depends_on_consumer(spec: &AwsProvider) -> bool {
+    let tagged = matches!(
+        spec.session_tags_policy,
+        Some(SessionTagsPolicy::Simple | SessionTagsPolicy::Custom)
+    );
+    let open = |namespace: Option<&String>| namespace.is_none_or(String::is_empty);
+    let auth = spec.auth.as_ref();
+    let account = auth
+        .and_then(|auth| auth.jwt.as_ref())
+        .and_then(|jwt| jwt.service_account_ref.as_ref())
+        .is_some_and(|account| open(account.namespace.as_ref()));
+    let keys = auth
+        .and_then(|auth| auth.secret_ref.as_ref())
+        .is_some_and(|keys| {
+            [
+                &keys.access_key_id,
+                &keys.secret_access_key,
+                &keys.session_token,
+            ]
+            .into_iter()
+            .flatten()
+            .any(|key| open(key.namespace.as_ref()))
+        });
+    tagged || account || keys
+}
+
 async fn web_identity(
     cluster: &dyn Cluster,
     selector: &ServiceAccountSelector,
