@@ -388,6 +388,7 @@ fn date(text: &str) -> Option<i64> {
         .map(jiff::Timestamp::as_second)
 }
 
+/// Address, number of host bits, and whether it is IPv6.
 fn cidr(text: &str) -> Option<(u128, u32, bool)> {
     let (address, bits) = match text.split_once('/') {
         Some((a, b)) => (a.parse::<IpAddr>().ok()?, Some(b.parse::<u32>().ok()?)),
@@ -397,8 +398,8 @@ fn cidr(text: &str) -> Option<(u128, u32, bool)> {
         IpAddr::V4(a) => (u128::from(u32::from(a)), 32, false),
         IpAddr::V6(a) => (u128::from(a), 128, true),
     };
-    let bits = bits.unwrap_or(width);
-    (bits <= width).then_some((value, width - bits, v6))
+    let host_bits = width.checked_sub(bits.unwrap_or(width))?;
+    Some((value, host_bits, v6))
 }
 
 fn in_network(wanted: &str, observed: &str) -> bool {
