@@ -395,7 +395,7 @@ fn cidr(text: &str) -> Option<(u128, u32, bool)> {
         None => (text.parse::<IpAddr>().ok()?, None),
     };
     let (value, width, v6) = match address {
-        IpAddr::V4(a) => (u128::from(u32::from(a)), 32, false),
+        IpAddr::V4(a) => (u128::from(u32::from(a)), 32_u32, false),
         IpAddr::V6(a) => (u128::from(a), 128, true),
     };
     let host_bits = width.checked_sub(bits.unwrap_or(width))?;
