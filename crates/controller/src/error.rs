@@ -56,6 +56,12 @@ pub enum Error {
         /// The cause.
         reason: String,
     },
+    /// A task that never ends has ended: a defect.
+    #[error("a task of the operator ended: {reason}")]
+    Task {
+        /// The cause.
+        reason: String,
+    },
     /// Another process holds the lease now; this one must stop at once.
     #[error("lost the leader lease {lease}: {reason}")]
     LeaderLost {
@@ -102,7 +108,7 @@ impl Fault for Error {
                 _ => Class::Unavailable,
             },
             Self::Transport { .. } | Self::LeaderLost { .. } => Class::Unavailable,
-            Self::Answer { .. } => Class::Bug,
+            Self::Answer { .. } | Self::Task { .. } => Class::Bug,
             Self::Client { .. } | Self::Listen { .. } => Class::Config,
         }
     }

@@ -5,12 +5,37 @@
 //! Refuses: provider details (`keyless-providers`) and the making of a Secret's data
 //! (`keyless-secret`).
 
+mod backends;
 mod client;
+mod clock;
+mod cluster;
+mod context;
+mod dispatch;
+mod effects;
 mod error;
+mod events;
+mod external_secret;
+mod index;
+mod lease;
+pub mod metrics;
+mod object;
+mod operator;
+mod options;
 mod request;
-#[allow(dead_code)]
 mod schedule;
+mod server;
+mod sinks;
+mod store;
 mod watch;
 
+pub use backends::Backends;
 pub use client::{Clients, connect};
+#[doc(hidden)]
+pub use clock::Clock;
+pub use cluster::ClusterReader;
+#[doc(hidden)]
+pub use effects::{Effect, Effects};
 pub use error::Error;
+pub use object::ObjectKey;
+pub use operator::Operator;
+pub use options::{LeaderElection, Options};

@@ -49,7 +49,7 @@ pub trait Sink: Send + Sync {
     fn delete(&self, object: &str);
     /// The initial list is complete.
     fn synced(&self);
-    /// The watch cannot be established at present; cleared by the next [`Sink::synced`].
+    /// The watch was interrupted or cannot be established; it is tried again.
     fn failing(&self, error: &Error);
 }
 
@@ -59,6 +59,8 @@ const WATCH_SECONDS: u64 = 270;
 const INITIAL_SILENCE: Duration = Duration::from_secs(15);
 /// How long a stream may stay silent after it: longer than the server's own limit.
 const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 60);
+/// A watch that ended sooner counts as failed.
+const SHORT: Duration = Duration::from_secs(1);
 /// The first pause after a failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// The longest pause after failures in a row.
@@ -99,8 +101,11 @@ pub async fn run(client: kube::Client, resource: Resource, sink: &dyn Sink) {
         pause: BACKOFF_MIN,
     };
     loop {
+        let started = tokio::time::Instant::now();
+        let list = watch.position == Position::List;
         let result = watch.step(sink).await;
-        watch.after(result, sink).await;
+        let short = !list && started.elapsed() < SHORT;
+        watch.after(result, short, sink).await;
     }
 }
 
@@ -140,13 +145,15 @@ impl Watch {
     }
 
     /// Decides what comes next, and pauses after a failure.
-    async fn after(&mut self, result: Result<End, Error>, sink: &dyn Sink) {
+    async fn after(&mut self, result: Result<End, Error>, short: bool, sink: &dyn Sink) {
         let restart = if self.streaming {
             Position::Stream
         } else {
             Position::List
         };
         let wait = match result {
+            // A server that ends every watch at once must not be asked in a loop.
+            Ok(End::Closed) if short => self.pause,
             Ok(End::Closed) => Duration::ZERO,
             Ok(End::Restart) => {
                 self.position = restart;

@@ -1,0 +1,147 @@
+//! What every reconcile shares.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+
+use crate::backends::Backends;
+use crate::clock::Clock;
+use crate::cluster::ClusterReader;
+use crate::Error;
+use crate::effects::{Effect, Effects};
+use crate::events::Events;
+use crate::index::{Index, Wakes, Work};
+use crate::object::ObjectKey;
+use crate::options::Options;
+use crate::request::{Requests, Verb};
+use crate::schedule::Scheduler;
+
+/// The index and the scheduler change together.
+#[derive(Debug, Default)]
+pub struct State {
+    /// What exists.
+    pub index: Index,
+    /// What is to be done.
+    pub scheduler: Scheduler<Work, ObjectKey>,
+}
+
+/// Counted since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Reconciles that panicked.
+    pub panics: AtomicU64,
+    /// Watches that failed.
+    pub interrupted: AtomicU64,
+    /// Objects that no event could be decoded of.
+    pub malformed: AtomicU64,
+}
+
+/// What every reconcile shares.
+pub struct Context {
+    /// Single requests.
+    pub requests: Requests,
+    /// Reads for logins and templates.
+    pub cluster: ClusterReader,
+    /// Stores.
+    pub backends: Arc<dyn Backends>,
+    /// Settings.
+    pub options: Options,
+    /// Event queue.
+    pub events: Events,
+    /// Asked before each change.
+    pub effects: Arc<dyn Effects>,
+    /// Clocks.
+    pub clock: Clock,
+    /// Limits writes in flight.
+    pub writers: Semaphore,
+    /// Told when the scheduler has news.
+    pub news: Notify,
+    /// Counters.
+    pub counters: Counters,
+    state: Mutex<State>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+impl Context {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the operator")]
+    pub(crate) fn new(
+        requests: Requests,
+        cluster: ClusterReader,
+        backends: Arc<dyn Backends>,
+        options: Options,
+        events: Events,
+        effects: Arc<dyn Effects>,
+        clock: Clock,
+    ) -> Self {
+        let writers = Semaphore::new(options.writers_at_start.max(1));
+        Self {
+            requests,
+            cluster,
+            backends,
+            options,
+            events,
+            effects,
+            clock,
+            writers,
+            news: Notify::new(),
+            counters: Counters::default(),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// The state, never held across an await. A panic while it was held is no reason to stop:
+    /// each change to it is small and leaves it usable.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One write: announced, in its turn among the writers, and sent.
+    ///
+    /// # Errors
+    /// The API server refused.
+    pub async fn write(
+        &self,
+        effect: Effect,
+        verb: Verb,
+        path: &str,
+        body: String,
+        intent: &str,
+    ) -> Result<bytes::Bytes, Error> {
+        // The semaphore is never closed; without a permit the write goes out all the same.
+        let _turn = self.writers.acquire().await.ok();
+        self.effects.before(&effect).await;
+        self.requests.write(verb, path, body.into(), intent).await
+    }
+
+    /// Changes the index and puts whom that wakes into the scheduler.
+    pub fn change(&self, change: impl FnOnce(&mut Index) -> Wakes) {
+        let now = self.clock.elapsed();
+        let mut state = self.state();
+        let state = &mut *state;
+        let wakes = change(&mut state.index);
+        if wakes.is_empty() {
+            return;
+        }
+        for (work, lane) in wakes {
+            let group = group(&state.index, &work);
+            state.scheduler.wake(&work, &group, lane, now);
+        }
+        self.news.notify_one();
+    }
+}
+
+/// The group in which the scheduler is fair: the store.
+pub fn group(index: &Index, work: &Work) -> ObjectKey {
+    match work {
+        Work::Store(key) => key.clone(),
+        Work::ExternalSecret(key) => index
+            .external_secret(key)
+            .map_or_else(|| key.clone(), crate::index::Entry::group),
+    }
+}

@@ -1,0 +1,135 @@
+//! What is known about one ExternalSecret, read from the index alone.
+
+use std::sync::Arc;
+
+use keyless_api::{ExternalSecretSpec, StoreKind};
+
+use super::plan::Target;
+use super::problem::Problem;
+use crate::context::Context;
+use crate::index::target_of;
+use crate::object::{ExternalSecret, ObjectKey};
+use crate::schedule::Lane;
+
+/// What is known, as owned values: the index is not held while requests are made.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// The object.
+    pub object: Arc<ExternalSecret>,
+    /// Its spec.
+    pub spec: ExternalSecretSpec,
+    /// The target Secret's key.
+    pub target_key: ObjectKey,
+    /// What the index knows of it.
+    pub target: Target,
+    /// Why it is looked at.
+    pub lane: Lane,
+    /// Wall time at the start.
+    pub now: i64,
+    /// When the values were last read.
+    pub refreshed: Option<i64>,
+    /// Failed syncs in a row.
+    pub failures: u32,
+    /// Whether a store of it was changed.
+    pub refetch: bool,
+    /// Whether this process looks at it for the first time.
+    pub first_look: bool,
+    /// Whether it is someone else's.
+    pub foreign: bool,
+    /// Whether its namespace is being deleted.
+    pub namespace_deleting: bool,
+}
+
+impl Gathered {
+    /// The facts as the plan wants them.
+    #[must_use]
+    pub fn facts(&self) -> super::plan::Facts<'_> {
+        super::plan::Facts {
+            object: &self.object,
+            spec: &self.spec,
+            now: self.now,
+            lane: self.lane,
+            refreshed: self.refreshed,
+            failing: self.failures > 0,
+            refetch: self.refetch,
+            first_look: self.first_look,
+            target: self.target,
+            foreign: self.foreign,
+            namespace_deleting: self.namespace_deleting,
+        }
+    }
+}
+
+/// What is known about `key`; `None` if it is gone. A spec that does not decode is a problem of
+/// its own, told with the object.
+pub fn gather(
+    context: &Context,
+    key: &ObjectKey,
+    lane: Lane,
+) -> Option<Result<Gathered, (Arc<ExternalSecret>, Problem)>> {
+    let now = context.clock.unix_millis();
+    let mut state = context.state();
+    let entry = state.index.external_secret_mut(key)?;
+    let first_look = !std::mem::replace(&mut entry.looked, true);
+    entry.calls += 1;
+    let object = Arc::clone(&entry.object);
+    let refreshed = entry.refreshed;
+    let failures = entry.failure.as_ref().map_or(0, |f| f.attempt);
+    let refetch = entry.refetch;
+    let spec = match object.spec() {
+        Ok(spec) => spec,
+        // A deletion needs no valid spec.
+        Err(_) if object.deleting => ExternalSecretSpec::default(),
+        Err(error) => return Some(Err((object, Problem::Spec(error.to_string())))),
+    };
+    let target_key = target_of(&object).unwrap_or_else(|| object.key.clone());
+    let target = state.index.secret(&target_key).map_or(Target::default(), |entry| {
+        let owner = entry.secret.owner.as_ref();
+        Target {
+            exists: true,
+            owned: owner.is_some_and(|(kind, name)| {
+                &**kind == "ExternalSecret" && **name == *object.key.name
+            }),
+            hashed: entry.secret.data_hash.is_some(),
+            suspect: entry.suspect,
+        }
+    });
+    let namespace = state.index.namespace(&key.namespace);
+    let namespace_deleting = namespace.is_some_and(|n| n.deleting);
+    let foreign = is_foreign(context, &state.index, &object, &spec);
+    drop(state);
+    Some(Ok(Gathered {
+        object,
+        spec,
+        target_key,
+        target,
+        lane,
+        now,
+        refreshed,
+        failures,
+        refetch,
+        first_look,
+        foreign,
+        namespace_deleting,
+    }))
+}
+
+/// Whether a store of it belongs to another controller class, or to a reconciler that is off.
+fn is_foreign(
+    context: &Context,
+    index: &crate::index::Index,
+    object: &ExternalSecret,
+    spec: &ExternalSecretSpec,
+) -> bool {
+    let cluster = spec.secret_store_ref.as_ref();
+    let cluster = cluster.is_some_and(|s| s.kind() == StoreKind::ClusterSecretStore);
+    if cluster && !context.options.cluster_secret_stores {
+        return true;
+    }
+    let stores = object.summary.iter().flat_map(|s| &s.stores);
+    stores.filter_map(|key| index.store(key)).any(|entry| {
+        let class = entry.store.spec.as_ref().ok();
+        let class = class.and_then(|s| s.controller.as_deref()).unwrap_or_default();
+        !class.is_empty() && class != context.options.controller_class
+    })
+}

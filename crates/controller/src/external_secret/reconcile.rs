@@ -1,0 +1,372 @@
+//! One reconcile: facts, plan, writes, and when to look again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyless_api::CreationPolicy;
+use keyless_api::constants::{event, message};
+use keyless_fault::Fault;
+
+use super::apply::{self, Applied};
+use super::facts::{self, Gathered};
+use super::fetch;
+use super::plan::{self, Empty, Step};
+use super::problem::{Failed, Problem};
+use super::shape;
+use super::status::{self, Outcome};
+use super::target;
+use crate::Error;
+use crate::context::Context;
+use crate::events::Severity;
+use crate::index::Failure;
+use crate::object::{ExternalSecret, ObjectKey};
+use crate::schedule::{Lane, Moment, backoff, phase};
+
+/// When to look again, on the scheduler's clock.
+pub type Next = Option<(Lane, Moment)>;
+
+/// A sync that ended: how, and what it means for the binding.
+struct Ended {
+    outcome: Outcome,
+    binding: Option<String>,
+    applied: Applied,
+}
+
+impl Ended {
+    fn failed(failed: Failed) -> Self {
+        Self::of(Outcome::Failed(failed))
+    }
+
+    const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            binding: None,
+            applied: Applied::Unchanged,
+        }
+    }
+}
+
+/// Works on the ExternalSecret `key`.
+pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
+    let started = context.clock.elapsed();
+    let next = look(context, key, lane).await;
+    let took = context.clock.elapsed().saturating_sub(started);
+    if let Some(entry) = context.state().index.external_secret_mut(key) {
+        entry.nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    }
+    next
+}
+
+async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
+    let mut gathered = match facts::gather(context, key, lane)? {
+        Ok(gathered) => gathered,
+        Err((object, problem)) => {
+            let failed = Failed::data(&problem).without_retry();
+            let ended = Ended::failed(failed);
+            return finish(context, &object, None, ended).await;
+        }
+    };
+    let mut step = plan::step(&gathered.facts());
+    if step == Step::Verify {
+        match verify(context, &mut gathered).await {
+            Ok(()) => step = plan::step(&gathered.facts()),
+            Err(error) => return retry(context, &gathered.object, &error),
+        }
+    }
+    match step {
+        Step::Ignore => None,
+        Step::Cleanup {
+            delete_secret,
+            remove_finalizer,
+        } => cleanup(context, &gathered, delete_secret, remove_finalizer).await,
+        // A look that found the Secret in order after all.
+        Step::Verify => None,
+        Step::Rest { until } => Some((Lane::Periodic, moment(context, until?))),
+        Step::Fetch { max_age } => {
+            let ended = sync(context, &gathered, max_age).await;
+            let object = Arc::clone(&gathered.object);
+            finish(context, &object, Some(&gathered), ended).await
+        }
+    }
+}
+
+/// Reads a Secret that someone else wrote, once, and notes whether its data still has its hash.
+async fn verify(context: &Context, gathered: &mut Gathered) -> Result<(), Error> {
+    let existing = apply::read_secret(context, &gathered.target_key).await?;
+    let valid = existing.as_ref().filter(|object| target::is_valid(object));
+    let known = valid.and_then(apply::known);
+    gathered.target.suspect = false;
+    match known {
+        Some(secret) => {
+            let mut state = context.state();
+            let entry = state.index.secret(&secret.key);
+            // The metadata may differ from what was approved; the next refresh looks.
+            let approved = entry.and_then(|e| e.approved);
+            let approved = approved.filter(|(shape, _)| *shape == secret.shape);
+            state.index.secret_known(secret, approved.map(|(_, wanted)| wanted));
+        }
+        None => {
+            gathered.target.exists = existing.is_some();
+            gathered.target.hashed = false;
+        }
+    }
+    Ok(())
+}
+
+async fn cleanup(
+    context: &Context,
+    gathered: &Gathered,
+    delete_secret: bool,
+    remove_finalizer: bool,
+) -> Next {
+    let object = &gathered.object;
+    if delete_secret {
+        match apply::delete_secret(context, &gathered.target_key).await {
+            Ok(_) => {}
+            Err(error) => return retry(context, object, &error),
+        }
+    }
+    if remove_finalizer && let Err(error) = apply::remove_finalizer(context, object).await {
+        return retry(context, object, &error);
+    }
+    None
+}
+
+async fn sync(context: &Context, gathered: &Gathered, max_age: Duration) -> Ended {
+    let spec = &gathered.spec;
+    if let Err(problem) = shape::check(spec) {
+        return Ended::failed(Failed::data(&problem).without_retry());
+    }
+    let fetched = match fetch::fetch(context, gathered, max_age).await {
+        Ok(fetched) => fetched,
+        Err(failed) => return Ended::failed(failed),
+    };
+    tell_missing(context, gathered, &fetched.missing);
+    let data = match shape::data(spec, fetched) {
+        Ok(data) => data,
+        Err(failed) => return Ended::failed(failed),
+    };
+    let not_owner = |text: String| {
+        let failed = Failed::new(message::COULD_NOT_DELETE, &Problem::NotOwner(text));
+        Ended::failed(failed.without_retry())
+    };
+    match plan::empty(spec, data.len(), &gathered.target) {
+        Empty::Retain => return Ended::of(Outcome::Retained),
+        Empty::Absent => return Ended::of(Outcome::Deleted),
+        Empty::Delete => return delete(context, gathered).await,
+        Empty::NotOwner if spec.creation_policy() != CreationPolicy::Owner => {
+            return not_owner(
+                "deletionPolicy=Delete must not be used when the controller doesn't own the secret. \
+                 Please set creationPolicy=Owner"
+                    .into(),
+            );
+        }
+        Empty::NotOwner => {
+            return not_owner(format!(
+                "nothing was found at the provider, and Secret {} is not owned by this ExternalSecret",
+                gathered.target_key
+            ));
+        }
+        Empty::No | Empty::Merge => {}
+    }
+    let wanted = match shape::wanted(&gathered.object, data) {
+        Ok(wanted) => wanted,
+        Err(failed) => return Ended::failed(failed),
+    };
+    write(context, gathered, &wanted).await
+}
+
+async fn write(context: &Context, gathered: &Gathered, wanted: &target::Wanted) -> Ended {
+    let policy = gathered.spec.creation_policy();
+    if policy == CreationPolicy::None {
+        return Ended::of(Outcome::Synced);
+    }
+    if policy == CreationPolicy::Owner
+        && let Err(error) = delete_orphans(context, gathered).await
+    {
+        return Ended::failed(Failed::new(message::COULD_NOT_DELETE_ORPHANED, &error));
+    }
+    let binding = Some(gathered.target_key.name.to_string());
+    match apply::secret(context, gathered, wanted).await {
+        Ok(Applied::Missing) => Ended {
+            applied: Applied::Missing,
+            ..Ended::of(Outcome::Missing)
+        },
+        Ok(applied) => Ended {
+            outcome: Outcome::Synced,
+            binding,
+            applied,
+        },
+        Err(refused) => Ended {
+            binding: binding.filter(|_| refused.bound),
+            ..Ended::failed(refused.failed)
+        },
+    }
+}
+
+/// Deletes the Secrets of earlier target names.
+async fn delete_orphans(context: &Context, gathered: &Gathered) -> Result<(), Error> {
+    let key = &gathered.object.key;
+    let creator = keyless_secret::hash::created_by(&key.namespace, &key.name);
+    let orphans = context.state().index.orphans(&creator, &gathered.target_key);
+    for orphan in orphans {
+        if apply::delete_secret(context, &orphan).await? {
+            apply::tell(
+                context,
+                &gathered.object,
+                Severity::Normal,
+                event::DELETED,
+                "secret deleted because it was orphaned",
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn delete(context: &Context, gathered: &Gathered) -> Ended {
+    match apply::delete_secret(context, &gathered.target_key).await {
+        Ok(there) => {
+            if there {
+                apply::tell(
+                    context,
+                    &gathered.object,
+                    Severity::Normal,
+                    event::DELETED,
+                    message::SECRET_DELETED,
+                );
+            }
+            Ended::of(Outcome::Deleted)
+        }
+        Err(error) => Ended::failed(Failed::new(message::COULD_NOT_DELETE, &error)),
+    }
+}
+
+/// Tells once which remote secrets do not exist.
+fn tell_missing(context: &Context, gathered: &Gathered, missing: &[String]) {
+    let seed = if missing.is_empty() {
+        0
+    } else {
+        phase::seed(&missing.join("\n"))
+    };
+    let object = &gathered.object;
+    let known = {
+        let mut state = context.state();
+        let entry = state.index.external_secret_mut(&object.key);
+        entry.is_none_or(|e| std::mem::replace(&mut e.missing, seed) == seed)
+    };
+    if known {
+        return;
+    }
+    for entry in missing {
+        apply::tell(
+            context,
+            object,
+            Severity::Normal,
+            event::MISSING_PROVIDER_SECRET,
+            format!("secret does not exist at provider using {entry}"),
+        );
+    }
+}
+
+/// Writes the status if it is worth it, tells the events, and says when to look again.
+async fn finish(
+    context: &Context,
+    object: &ExternalSecret,
+    gathered: Option<&Gathered>,
+    ended: Ended,
+) -> Next {
+    let now = gathered.map_or_else(|| context.clock.unix_millis(), |g| g.now);
+    let spec = gathered.map(|g| &g.spec);
+    let interval = spec.and_then(plan::interval);
+    note(context, object, &ended.outcome, now);
+    apply::tell_applied(context, object, &ended.applied);
+    let status = status::wanted(object, &ended.outcome, ended.binding.as_deref(), now);
+    let news = status::is_news(object, &status);
+    if status::worth_writing(object, &status, interval, context.options.status_interval)
+        && let Err(error) = apply::write_status(context, object, &status).await
+    {
+        if error.is_not_found() {
+            return None;
+        }
+        return retry(context, object, &error);
+    }
+    if let Outcome::Failed(failed) = &ended.outcome {
+        if news {
+            apply::tell(
+                context,
+                object,
+                Severity::Warning,
+                event::UPDATE_FAILED,
+                failed.detail.clone(),
+            );
+        }
+        if failed.retry {
+            return again(context, object, failed.class, failed.retry_after);
+        }
+        // Without retry: the next refresh is the net.
+        let wait = interval.unwrap_or_default();
+        return (!wait.is_zero()).then(|| (Lane::Periodic, context.clock.elapsed() + wait));
+    }
+    let due = plan::next_refresh(object, spec?, now)?;
+    Some((Lane::Periodic, moment(context, due)))
+}
+
+/// Notes how it went, before the status is written: the write may never come.
+fn note(context: &Context, object: &ExternalSecret, outcome: &Outcome, now: i64) {
+    let mut state = context.state();
+    let Some(entry) = state.index.external_secret_mut(&object.key) else {
+        return;
+    };
+    entry.refetch = false;
+    if let Outcome::Failed(failed) = outcome {
+        entry.errors += 1;
+        let attempt = entry.failure.as_ref().map_or(0, |f| f.attempt) + 1;
+        entry.failure = Some(Failure {
+            attempt,
+            class: failed.class,
+        });
+    } else {
+        entry.failure = None;
+        entry.refreshed = Some(now);
+    }
+}
+
+/// A request to the API server failed where no condition could say so: log and try again.
+fn retry(context: &Context, object: &ExternalSecret, error: &Error) -> Next {
+    if !error.is_conflict() {
+        tracing::warn!(external_secret = %object.key, %error, "sync interrupted");
+    }
+    {
+        let mut state = context.state();
+        if let Some(entry) = state.index.external_secret_mut(&object.key) {
+            entry.errors += 1;
+            let attempt = entry.failure.as_ref().map_or(0, |f| f.attempt) + 1;
+            entry.failure = Some(Failure {
+                attempt,
+                class: error.class(),
+            });
+        }
+    }
+    again(context, object, error.class(), error.retry_after())
+}
+
+fn again(
+    context: &Context,
+    object: &ExternalSecret,
+    class: keyless_fault::Class,
+    retry_after: Option<Duration>,
+) -> Next {
+    let attempt = {
+        let state = context.state();
+        let entry = state.index.external_secret(&object.key)?;
+        entry.failure.as_ref().map_or(1, |f| f.attempt)
+    };
+    let pause = backoff::delay(class, attempt, retry_after, phase::seed(&object.uid));
+    Some((Lane::Retry, context.clock.elapsed() + pause))
+}
+
+/// A wall time on the scheduler's clock.
+fn moment(context: &Context, unix_millis: i64) -> Moment {
+    let wait = unix_millis.saturating_sub(context.clock.unix_millis()).max(0);
+    context.clock.elapsed() + Duration::from_millis(wait.unsigned_abs())
+}

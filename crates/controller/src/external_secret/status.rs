@@ -1,0 +1,249 @@
+//! The status of an ExternalSecret: what it is to say, and whether that is worth a write.
+
+use std::time::Duration;
+
+use keyless_api::constants::{condition, message, reason};
+use serde_json::{Value, json};
+
+use super::problem::Failed;
+use crate::clock::rfc3339;
+use crate::object::{ExternalSecret, Ready};
+
+/// How a sync ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The Secret is as wanted.
+    Synced,
+    /// Nothing found, Secret kept.
+    Retained,
+    /// Nothing found, Secret deleted.
+    Deleted,
+    /// No Secret to merge with.
+    Missing,
+    /// It failed.
+    Failed(Failed),
+}
+
+impl Outcome {
+    /// Status, reason and message of the Ready condition.
+    #[must_use]
+    pub fn condition(&self) -> (&'static str, &'static str, &str) {
+        match self {
+            Self::Synced => ("True", reason::SECRET_SYNCED, message::SECRET_SYNCED),
+            Self::Retained => ("True", reason::SECRET_SYNCED, message::SECRET_RETAINED),
+            Self::Deleted => ("True", reason::SECRET_DELETED, message::SECRET_DELETED),
+            Self::Missing => ("True", reason::SECRET_MISSING, message::SECRET_MISSING),
+            Self::Failed(failed) => ("False", reason::SECRET_SYNCED_ERROR, &failed.message),
+        }
+    }
+}
+
+/// The new status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// The Ready condition.
+    pub ready: Ready,
+    /// `refreshTime` in milliseconds.
+    pub refresh_time: Option<i64>,
+    /// `syncedResourceVersion`.
+    pub synced: Option<Box<str>>,
+    /// `binding.name`.
+    pub binding: Option<Box<str>>,
+}
+
+/// What the status is to be after `outcome` at `now`. `binding` is the target's name if a write
+/// to it was attempted or found unneeded.
+#[must_use]
+pub fn wanted(
+    object: &ExternalSecret,
+    outcome: &Outcome,
+    binding: Option<&str>,
+    now: i64,
+) -> Status {
+    let (status, reason, message) = outcome.condition();
+    let old = object.ready.as_ref();
+    let since = match old.filter(|r| &*r.status == status && !r.since.is_empty()) {
+        Some(ready) => ready.since.clone(),
+        None => rfc3339(now).into(),
+    };
+    let failed = matches!(outcome, Outcome::Failed(_));
+    Status {
+        ready: Ready {
+            status: status.into(),
+            reason: reason.into(),
+            message: message.into(),
+            since,
+        },
+        refresh_time: if failed { object.refresh_time } else { Some(now) },
+        synced: if failed {
+            object.synced.clone()
+        } else {
+            Some(object.fingerprint.clone())
+        },
+        binding: binding.map(Into::into).or_else(|| object.binding.clone()),
+    }
+}
+
+/// Whether the condition says something new: worth an event.
+#[must_use]
+pub fn is_news(object: &ExternalSecret, status: &Status) -> bool {
+    object.ready.as_ref() != Some(&status.ready)
+}
+
+/// Whether the status is worth a write: it says something new, or the stored refreshTime has
+/// become older than both the refresh interval and `patience`.
+#[must_use]
+pub fn worth_writing(
+    object: &ExternalSecret,
+    status: &Status,
+    interval: Option<Duration>,
+    patience: Duration,
+) -> bool {
+    if is_news(object, status)
+        || object.synced != status.synced
+        || object.binding != status.binding
+    {
+        return true;
+    }
+    match (object.refresh_time, status.refresh_time) {
+        (Some(old), Some(new)) if old == new => false,
+        (Some(old), Some(new)) => {
+            let limit = if patience.is_zero() {
+                Duration::ZERO
+            } else {
+                patience.max(interval.unwrap_or_default())
+            };
+            let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+            new < old || new.saturating_sub(old) >= limit
+        }
+        (old, new) => old != new,
+    }
+}
+
+/// The merge patch that writes it. The uid keeps it off a namesake made meanwhile.
+#[must_use]
+pub fn patch(object: &ExternalSecret, status: &Status) -> String {
+    let others = object.other_conditions.iter();
+    let mut conditions: Vec<Value> = others
+        .filter_map(|text| serde_json::from_str(text).ok())
+        .collect();
+    conditions.push(json!({
+        "type": condition::READY,
+        "status": status.ready.status,
+        "reason": status.ready.reason,
+        "message": status.ready.message,
+        "lastTransitionTime": status.ready.since,
+    }));
+    let mut body = json!({"conditions": conditions});
+    if let Some(time) = status.refresh_time {
+        body["refreshTime"] = json!(rfc3339(time));
+    }
+    if let Some(synced) = &status.synced {
+        body["syncedResourceVersion"] = json!(synced);
+    }
+    if let Some(binding) = &status.binding {
+        body["binding"] = json!({"name": binding});
+    }
+    json!({"metadata": {"uid": object.uid}, "status": body}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::external_secret::problem::Problem;
+
+    const NOW: i64 = 1_767_225_661_234;
+
+    fn object(status: &str) -> ExternalSecret {
+        ExternalSecret::decode(&format!(
+            r#"{{"metadata":{{"name":"a","namespace":"n","uid":"u","generation":1}},"spec":{{}},"status":{status}}}"#
+        ))
+        .unwrap()
+    }
+
+    fn synced() -> ExternalSecret {
+        let fingerprint = object("{}").fingerprint;
+        object(&format!(
+            r#"{{"refreshTime":"2026-01-01T00:00:00Z","syncedResourceVersion":"{fingerprint}","binding":{{"name":"a"}},
+            "conditions":[{{"type":"Ready","status":"True","reason":"SecretSynced","message":"secret synced","lastTransitionTime":"2026-01-01T00:00:00Z"}}]}}"#
+        ))
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Failed(Failed::data(&Problem::Values("x".into())))
+    }
+
+    #[test]
+    fn conditions_are_as_the_api_knows_them() {
+        for (outcome, status, reason, message) in [
+            (Outcome::Synced, "True", "SecretSynced", "secret synced"),
+            (Outcome::Retained, "True", "SecretSynced", "secret retained due to DeletionPolicy=Retain"),
+            (Outcome::Deleted, "True", "SecretDeleted", "secret deleted due to DeletionPolicy=Delete"),
+            (Outcome::Missing, "True", "SecretMissing", "secret will not be created due to CreationPolicy=Merge"),
+            (failed(), "False", "SecretSyncedError", "could not get secret data from provider: x"),
+        ] {
+            assert_eq!(outcome.condition(), (status, reason, message));
+        }
+    }
+
+    #[test]
+    fn a_failure_keeps_the_last_success() {
+        let old = synced();
+        let status = wanted(&old, &failed(), None, NOW);
+        assert_eq!(status.refresh_time, old.refresh_time);
+        assert_eq!(status.synced, old.synced);
+        assert_eq!(&*status.ready.since, "2026-01-01T00:01:01Z");
+        assert!(is_news(&old, &status));
+    }
+
+    #[test]
+    fn the_transition_time_moves_only_with_the_status() {
+        let status = wanted(&synced(), &Outcome::Retained, None, NOW);
+        assert_eq!(&*status.ready.since, "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_unchanged_refresh_is_written_only_now_and_then() {
+        let old = synced();
+        let minutes = |m: i64| wanted(&old, &Outcome::Synced, Some("a"), old.refresh_time.unwrap() + m * 60_000);
+        let patience = Duration::from_secs(300);
+        let every = |s| Some(Duration::from_secs(s));
+        assert!(!worth_writing(&old, &minutes(4), every(10), patience));
+        assert!(worth_writing(&old, &minutes(5), every(10), patience));
+        assert!(!worth_writing(&old, &minutes(59), every(3600), patience));
+        assert!(worth_writing(&old, &minutes(60), every(3600), patience));
+        assert!(worth_writing(&old, &minutes(1), every(3600), Duration::ZERO));
+    }
+
+    #[test]
+    fn news_is_always_written() {
+        let old = synced();
+        let mut status = wanted(&old, &Outcome::Synced, Some("a"), NOW);
+        status.synced = Some("other".into());
+        assert!(worth_writing(&old, &status, None, Duration::MAX));
+        let status = wanted(&old, &Outcome::Synced, Some("renamed"), NOW);
+        assert!(worth_writing(&old, &status, None, Duration::MAX));
+        let fresh = object("{}");
+        assert!(worth_writing(&fresh, &wanted(&fresh, &failed(), None, NOW), None, Duration::MAX));
+    }
+
+    #[test]
+    fn a_repeated_failure_is_not_written_again() {
+        let mut object = synced();
+        let first = wanted(&object, &failed(), None, NOW);
+        object.ready = Some(first.ready.clone());
+        let second = wanted(&object, &failed(), None, NOW + 60_000);
+        assert!(!worth_writing(&object, &second, None, Duration::from_secs(300)));
+    }
+
+    #[test]
+    fn conditions_of_other_types_survive() {
+        let object = object(r#"{"conditions":[{"type":"Mine","status":"True"}]}"#);
+        let status = wanted(&object, &Outcome::Synced, Some("a"), NOW);
+        let patch: Value = serde_json::from_str(&patch(&object, &status)).unwrap();
+        assert_eq!(patch["status"]["conditions"][0]["type"], "Mine");
+        assert_eq!(patch["status"]["conditions"][1]["type"], "Ready");
+        assert_eq!(patch["metadata"]["uid"], "u");
+        assert_eq!(patch["status"]["refreshTime"], "2026-01-01T00:01:01Z");
+    }
+}

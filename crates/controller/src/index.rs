@@ -1,0 +1,214 @@
+//! What exists, as plain Rust: changed by watch events and by our own successful writes.
+//!
+//! Owns: ExternalSecrets by key, by store and by target, stores, managed Secrets, namespaces,
+//! and the decision whom an event wakes. Refuses: I/O, time, and waking for our own echoes.
+//!
+//! Echoes are told by resourceVersion: an event that is not newer than what is known changes
+//! nothing. A restarted list marks what it names; what it does not name is gone.
+
+mod external_secrets;
+mod secrets;
+mod stores;
+
+pub use external_secrets::{Entry, Failure};
+pub use secrets::SecretEntry;
+pub use stores::{Outcome, StoreEntry};
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::object::{ExternalSecret, Namespace, ObjectKey};
+use crate::schedule::Lane;
+
+/// Something to work on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Work {
+    /// An ExternalSecret.
+    ExternalSecret(ObjectKey),
+    /// A SecretStore, or a ClusterSecretStore if the namespace is empty.
+    Store(ObjectKey),
+}
+
+/// Who must be worked on because of an event.
+pub type Wakes = Vec<(Work, Lane)>;
+
+/// The watched kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// ExternalSecrets.
+    ExternalSecrets,
+    /// SecretStores.
+    Stores,
+    /// ClusterSecretStores.
+    ClusterStores,
+    /// Managed Secrets.
+    Secrets,
+    /// Namespaces.
+    Namespaces,
+}
+
+/// Everything known.
+#[derive(Debug, Default)]
+pub struct Index {
+    external_secrets: HashMap<ObjectKey, Entry>,
+    by_store: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    by_target: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    secrets: HashMap<ObjectKey, SecretEntry>,
+    by_creator: HashMap<Box<str>, BTreeSet<ObjectKey>>,
+    stores: HashMap<ObjectKey, StoreEntry>,
+    namespaces: HashMap<Box<str>, (Namespace, u64)>,
+    names: BTreeSet<Arc<str>>,
+    /// The number of the newest list of each kind; objects carry the number they were seen in.
+    lists: HashMap<Kind, u64>,
+    synced: Vec<Kind>,
+}
+
+impl Index {
+    /// A list of `kind` begins.
+    pub fn begin(&mut self, kind: Kind) {
+        *self.lists.entry(kind).or_default() += 1;
+    }
+
+    /// The list of `kind` is complete: forgets what it did not name.
+    pub fn finish(&mut self, kind: Kind) -> Wakes {
+        let mark = self.mark(kind);
+        if !self.synced.contains(&kind) {
+            self.synced.push(kind);
+        }
+        match kind {
+            Kind::ExternalSecrets => {
+                let gone = self.external_secrets.iter();
+                let gone = gone.filter(|(_, e)| e.mark < mark).map(|(k, _)| k.clone());
+                for key in gone.collect::<Vec<_>>() {
+                    self.remove_external_secret(&key);
+                }
+                Wakes::new()
+            }
+            Kind::Secrets => {
+                let gone = self.secrets.iter();
+                let gone = gone.filter(|(_, e)| e.mark < mark).map(|(k, _)| k.clone());
+                let gone: Vec<_> = gone.collect();
+                gone.iter()
+                    .flat_map(|key| self.remove_secret(key, u64::MAX))
+                    .collect()
+            }
+            Kind::Stores | Kind::ClusterStores => {
+                let cluster = kind == Kind::ClusterStores;
+                let gone = self.stores.iter().filter(|(k, e)| {
+                    k.namespace.is_empty() == cluster && e.mark < mark
+                });
+                let gone: Vec<_> = gone.map(|(k, _)| k.clone()).collect();
+                gone.iter().flat_map(|key| self.remove_store(key)).collect()
+            }
+            Kind::Namespaces => {
+                self.namespaces.retain(|_, (_, seen)| *seen >= mark);
+                Wakes::new()
+            }
+        }
+    }
+
+    /// Whether the first list of `kind` is complete.
+    #[must_use]
+    pub fn is_synced(&self, kind: Kind) -> bool {
+        self.synced.contains(&kind)
+    }
+
+    /// The namespace `name`.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get(name).map(|(n, _)| n)
+    }
+
+    /// A namespace exists in this state. Its failing ExternalSecrets are woken when its labels
+    /// changed: a ClusterSecretStore may admit them now.
+    pub fn upsert_namespace(&mut self, namespace: Namespace) -> Wakes {
+        let mark = self.mark(Kind::Namespaces);
+        let name = namespace.name.clone();
+        let old = self.namespaces.insert(name.clone(), (namespace, mark));
+        let (new, _) = match (self.namespaces.get(&name), old) {
+            (Some(new), Some((old, _))) if new.0.labels != old.labels => new,
+            _ => return Wakes::new(),
+        };
+        let failing = self
+            .external_secrets
+            .iter()
+            .filter(|(key, entry)| *key.namespace == *new.name && entry.failure.is_some());
+        failing
+            .map(|(key, _)| (Work::ExternalSecret(key.clone()), Lane::Event))
+            .collect()
+    }
+
+    /// A namespace is gone.
+    pub fn remove_namespace(&mut self, name: &str) {
+        self.namespaces.remove(name);
+    }
+
+    fn mark(&self, kind: Kind) -> u64 {
+        self.lists.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// The same text as one shared allocation: five thousand keys have few namespaces.
+    fn intern(&mut self, key: &ObjectKey) -> ObjectKey {
+        let namespace = match self.names.get(&*key.namespace) {
+            Some(known) => Arc::clone(known),
+            None => {
+                self.names.insert(Arc::clone(&key.namespace));
+                Arc::clone(&key.namespace)
+            }
+        };
+        ObjectKey {
+            namespace,
+            name: Arc::clone(&key.name),
+        }
+    }
+
+    /// The ExternalSecrets that write to the Secret `target`.
+    fn writers_of(&self, target: &ObjectKey) -> Wakes {
+        let writers = self.by_target.get(target).into_iter().flatten();
+        writers
+            .map(|key| (Work::ExternalSecret(key.clone()), Lane::Event))
+            .collect()
+    }
+
+    /// The ExternalSecret `key`.
+    #[must_use]
+    pub fn external_secret(&self, key: &ObjectKey) -> Option<&Entry> {
+        self.external_secrets.get(key)
+    }
+
+    /// The ExternalSecret `key`, to note something down.
+    pub fn external_secret_mut(&mut self, key: &ObjectKey) -> Option<&mut Entry> {
+        self.external_secrets.get_mut(key)
+    }
+
+    /// All ExternalSecrets.
+    pub fn external_secrets(&self) -> impl Iterator<Item = (&ObjectKey, &Entry)> {
+        self.external_secrets.iter()
+    }
+}
+
+fn link(map: &mut HashMap<ObjectKey, BTreeSet<ObjectKey>>, from: &ObjectKey, to: &ObjectKey) {
+    map.entry(from.clone()).or_default().insert(to.clone());
+}
+
+fn unlink(map: &mut HashMap<ObjectKey, BTreeSet<ObjectKey>>, from: &ObjectKey, to: &ObjectKey) {
+    if let Some(set) = map.get_mut(from) {
+        set.remove(to);
+        if set.is_empty() {
+            map.remove(from);
+        }
+    }
+}
+
+/// The Secret that an ExternalSecret writes to.
+#[must_use]
+pub fn target_of(object: &ExternalSecret) -> Option<ObjectKey> {
+    let summary = object.summary.as_ref().ok()?;
+    Some(ObjectKey {
+        namespace: Arc::clone(&object.key.namespace),
+        name: (*summary.target).into(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

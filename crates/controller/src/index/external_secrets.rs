@@ -1,0 +1,164 @@
+//! ExternalSecrets in the index.
+
+use std::sync::Arc;
+
+use keyless_fault::Class;
+
+use super::{Index, Kind, Wakes, Work, link, target_of, unlink};
+use crate::object::{ExternalSecret, ObjectKey};
+use crate::schedule::Lane;
+
+/// The last failure of an ExternalSecret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Failures in a row.
+    pub attempt: u32,
+    /// Class of the newest.
+    pub class: Class,
+}
+
+/// An ExternalSecret and what this process knows about it beyond its own fields.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The object.
+    pub object: Arc<ExternalSecret>,
+    /// The list it was seen in.
+    pub mark: u64,
+    /// When the values were last read, in milliseconds since the Unix epoch; the status may be
+    /// older, because an unchanged refresh is not always written.
+    pub refreshed: Option<i64>,
+    /// The last failure, until a success.
+    pub failure: Option<Failure>,
+    /// The store changed: read the values again even if none is due.
+    pub refetch: bool,
+    /// Whether it was worked on in this process.
+    pub looked: bool,
+    /// A hash of the missing remote secrets last told of, so that refreshes do not repeat it.
+    pub missing: u64,
+    /// Reconciles, for metrics.
+    pub calls: u64,
+    /// Failed reconciles, for metrics.
+    pub errors: u64,
+    /// Nanoseconds of the last reconcile, for metrics.
+    pub nanos: u64,
+}
+
+impl Entry {
+    fn new(object: ExternalSecret, mark: u64) -> Self {
+        Self {
+            refreshed: object.refresh_time,
+            object: Arc::new(object),
+            mark,
+            failure: None,
+            refetch: false,
+            looked: false,
+            missing: 0,
+            calls: 0,
+            errors: 0,
+            nanos: 0,
+        }
+    }
+
+    /// The group in which the scheduler is fair: the first store, or the namespace.
+    #[must_use]
+    pub fn group(&self) -> ObjectKey {
+        let store = self.object.summary.as_ref().ok();
+        let store = store.and_then(|s| s.stores.first());
+        store.cloned().unwrap_or_else(|| ObjectKey {
+            namespace: Arc::clone(&self.object.key.namespace),
+            name: "".into(),
+        })
+    }
+}
+
+impl Index {
+    /// An ExternalSecret exists in this state. Wakes it when something but its status changed.
+    pub fn upsert_external_secret(&mut self, mut object: ExternalSecret, initial: bool) -> Wakes {
+        object.key = self.intern(&object.key);
+        let key = object.key.clone();
+        let mark = self.mark(Kind::ExternalSecrets);
+        let Some(entry) = self.external_secrets.get_mut(&key) else {
+            let lane = match (initial, object.synced.as_ref()) {
+                (false, _) => Lane::User,
+                (true, Some(synced)) if *synced == object.fingerprint => Lane::Periodic,
+                (true, _) => Lane::Event,
+            };
+            self.link_external_secret(&object);
+            self.external_secrets
+                .insert(key.clone(), Entry::new(object, mark));
+            return vec![(Work::ExternalSecret(key), lane)];
+        };
+        entry.mark = mark;
+        if object.version < entry.object.version {
+            return Wakes::new();
+        }
+        let old = Arc::clone(&entry.object);
+        if old.uid != object.uid {
+            self.remove_external_secret(&key);
+            return self.upsert_external_secret(object, false);
+        }
+        let changed = old.fingerprint != object.fingerprint
+            || old.deleting != object.deleting
+            || old.finalizers != object.finalizers;
+        if changed {
+            entry.failure = None;
+            self.unlink_external_secret(&old);
+            self.link_external_secret(&object);
+        }
+        if let Some(entry) = self.external_secrets.get_mut(&key) {
+            entry.object = Arc::new(object);
+        }
+        if changed {
+            vec![(Work::ExternalSecret(key), Lane::User)]
+        } else {
+            Wakes::new()
+        }
+    }
+
+    /// An ExternalSecret is gone.
+    pub fn remove_external_secret(&mut self, key: &ObjectKey) {
+        if let Some(entry) = self.external_secrets.remove(key) {
+            self.unlink_external_secret(&entry.object);
+        }
+    }
+
+    /// The status that we wrote, with the resourceVersion that the write led to, so that an
+    /// older event does not bring back the old one.
+    pub fn status_written(
+        &mut self,
+        key: &ObjectKey,
+        version: u64,
+        change: impl FnOnce(&mut ExternalSecret),
+    ) {
+        if let Some(entry) = self.external_secrets.get_mut(key) {
+            let object = Arc::make_mut(&mut entry.object);
+            if version >= object.version {
+                object.version = version;
+                change(object);
+            }
+        }
+    }
+
+    /// The ExternalSecrets that read from the store `key`.
+    pub fn readers_of(&self, key: &ObjectKey) -> impl Iterator<Item = &ObjectKey> {
+        self.by_store.get(key).into_iter().flatten()
+    }
+
+    fn link_external_secret(&mut self, object: &ExternalSecret) {
+        if let Some(target) = target_of(object) {
+            link(&mut self.by_target, &target, &object.key);
+        }
+        for store in object.summary.iter().flat_map(|s| &s.stores) {
+            link(&mut self.by_store, store, &object.key);
+        }
+    }
+
+    fn unlink_external_secret(&mut self, object: &ExternalSecret) {
+        if let Some(target) = target_of(object) {
+            unlink(&mut self.by_target, &target, &object.key);
+        }
+        for store in object.summary.iter().flat_map(|s| &s.stores) {
+            unlink(&mut self.by_store, store, &object.key);
+        }
+    }
+}

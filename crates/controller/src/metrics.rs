@@ -1,0 +1,246 @@
+//! Metrics in Prometheus' text format.
+//!
+//! Series of objects are written from the index when they are asked for: none outlives its
+//! object, and none costs memory in between. The names without `keyless_` are those that
+//! dashboards for the API know.
+
+mod text;
+
+use std::sync::atomic::Ordering;
+
+use text::Text;
+
+use crate::context::Context;
+use crate::object::{ExternalSecret, json_map};
+use crate::schedule::Lane;
+
+/// One metric, for the reference documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Name.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Labels.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+}
+
+const OBJECT: &[&str] = &["name", "namespace"];
+const CONDITION: &[&str] = &["name", "namespace", "condition", "status"];
+
+/// Every metric.
+pub const REFERENCE: &[Metric] = &[
+    Metric {
+        name: "externalsecret_sync_calls_total",
+        kind: "counter",
+        labels: OBJECT,
+        help: "Reconciles of an ExternalSecret",
+    },
+    Metric {
+        name: "externalsecret_sync_calls_error",
+        kind: "counter",
+        labels: OBJECT,
+        help: "Failed reconciles of an ExternalSecret",
+    },
+    Metric {
+        name: "externalsecret_reconcile_duration",
+        kind: "gauge",
+        labels: OBJECT,
+        help: "Nanoseconds of the last reconcile of an ExternalSecret",
+    },
+    Metric {
+        name: "externalsecret_status_condition",
+        kind: "gauge",
+        labels: CONDITION,
+        help: "Condition of an ExternalSecret: 1 for the status it has",
+    },
+    Metric {
+        name: "secretstore_status_condition",
+        kind: "gauge",
+        labels: CONDITION,
+        help: "Condition of a SecretStore: 1 for the status it has",
+    },
+    Metric {
+        name: "secretstore_reconcile_duration",
+        kind: "gauge",
+        labels: OBJECT,
+        help: "Nanoseconds of the last validation of a SecretStore",
+    },
+    Metric {
+        name: "clustersecretstore_status_condition",
+        kind: "gauge",
+        labels: CONDITION,
+        help: "Condition of a ClusterSecretStore: 1 for the status it has",
+    },
+    Metric {
+        name: "clustersecretstore_reconcile_duration",
+        kind: "gauge",
+        labels: OBJECT,
+        help: "Nanoseconds of the last validation of a ClusterSecretStore",
+    },
+    Metric {
+        name: "keyless_queue_depth",
+        kind: "gauge",
+        labels: &["lane"],
+        help: "Objects that are due, by lane",
+    },
+    Metric {
+        name: "keyless_oldest_overdue_seconds",
+        kind: "gauge",
+        labels: &[],
+        help: "How long the longest-waiting object has been due; stays small while the operator keeps up",
+    },
+    Metric {
+        name: "keyless_open_circuits",
+        kind: "gauge",
+        labels: &[],
+        help: "Stores whose calls are held back because they do not answer",
+    },
+    Metric {
+        name: "keyless_managed_secrets",
+        kind: "gauge",
+        labels: &[],
+        help: "Secrets that carry the managed label",
+    },
+    Metric {
+        name: "keyless_events_dropped_total",
+        kind: "counter",
+        labels: &[],
+        help: "Kubernetes events that were not written",
+    },
+    Metric {
+        name: "keyless_panics_total",
+        kind: "counter",
+        labels: &[],
+        help: "Reconciles that ended in a defect",
+    },
+    Metric {
+        name: "keyless_watch_failures_total",
+        kind: "counter",
+        labels: &[],
+        help: "Watches that failed and were tried again",
+    },
+    Metric {
+        name: "keyless_malformed_objects_total",
+        kind: "counter",
+        labels: &[],
+        help: "Watch events whose object could not be decoded",
+    },
+];
+
+/// The labels added by `--enable-extended-metric-labels`: metric label, object label.
+const EXTENDED: [(&str, &str); 6] = [
+    ("app_kubernetes_io_name", "app.kubernetes.io/name"),
+    ("app_kubernetes_io_instance", "app.kubernetes.io/instance"),
+    ("app_kubernetes_io_version", "app.kubernetes.io/version"),
+    ("app_kubernetes_io_component", "app.kubernetes.io/component"),
+    ("app_kubernetes_io_part_of", "app.kubernetes.io/part-of"),
+    ("app_kubernetes_io_managed_by", "app.kubernetes.io/managed-by"),
+];
+
+/// All metrics as they are now.
+#[must_use]
+pub fn render(context: &Context) -> String {
+    let now = context.clock.elapsed();
+    let state = context.state();
+    let mut text = Text::default();
+    external_secrets(&mut text, context, &state.index);
+    stores(&mut text, &state.index);
+    text.begin("keyless_queue_depth");
+    for (lane, depth) in Lane::ALL.iter().zip(state.scheduler.depth()) {
+        text.sample(&[("lane", lane.as_str())], depth as f64);
+    }
+    let overdue = state.scheduler.oldest_overdue(now).as_secs_f64();
+    text.single("keyless_oldest_overdue_seconds", overdue);
+    let open = state.index.stores().filter(|(_, e)| e.circuit.is_open()).count();
+    text.single("keyless_open_circuits", open as f64);
+    text.single("keyless_managed_secrets", state.index.secret_count() as f64);
+    text.single("keyless_events_dropped_total", context.events.dropped() as f64);
+    let counters = &context.counters;
+    text.single("keyless_panics_total", counters.panics.load(Ordering::Relaxed) as f64);
+    let interrupted = counters.interrupted.load(Ordering::Relaxed);
+    text.single("keyless_watch_failures_total", interrupted as f64);
+    let malformed = counters.malformed.load(Ordering::Relaxed);
+    text.single("keyless_malformed_objects_total", malformed as f64);
+    text.finish()
+}
+
+fn external_secrets(text: &mut Text, context: &Context, index: &crate::index::Index) {
+    let extended = context.options.extended_metric_labels;
+    let labels = |object: &ExternalSecret| {
+        let mut labels = vec![
+            ("name", object.key.name.to_string()),
+            ("namespace", object.key.namespace.to_string()),
+        ];
+        if extended {
+            let own = json_map(&object.labels);
+            for (metric, label) in EXTENDED {
+                labels.push((metric, own.get(label).cloned().unwrap_or_default()));
+            }
+        }
+        labels
+    };
+    text.begin("externalsecret_sync_calls_total");
+    for (_, entry) in index.external_secrets() {
+        text.owned(&labels(&entry.object), entry.calls as f64);
+    }
+    text.begin("externalsecret_sync_calls_error");
+    for (_, entry) in index.external_secrets().filter(|(_, e)| e.errors > 0) {
+        text.owned(&labels(&entry.object), entry.errors as f64);
+    }
+    text.begin("externalsecret_reconcile_duration");
+    for (_, entry) in index.external_secrets() {
+        text.owned(&labels(&entry.object), entry.nanos as f64);
+    }
+    text.begin("externalsecret_status_condition");
+    for (_, entry) in index.external_secrets() {
+        let Some(ready) = &entry.object.ready else {
+            continue;
+        };
+        for status in ["True", "False"] {
+            let mut labels = labels(&entry.object);
+            labels.push(("condition", "Ready".into()));
+            labels.push(("status", status.into()));
+            text.owned(&labels, f64::from(u8::from(*ready.status == *status)));
+        }
+    }
+}
+
+fn stores(text: &mut Text, index: &crate::index::Index) {
+    for (cluster, condition, duration) in [
+        (
+            false,
+            "secretstore_status_condition",
+            "secretstore_reconcile_duration",
+        ),
+        (
+            true,
+            "clustersecretstore_status_condition",
+            "clustersecretstore_reconcile_duration",
+        ),
+    ] {
+        let stores = || index.stores().filter(move |(k, _)| k.namespace.is_empty() == cluster);
+        text.begin(condition);
+        for (key, entry) in stores() {
+            let Some(ready) = entry.store.ready() else {
+                continue;
+            };
+            for status in ["True", "False"] {
+                let labels = [
+                    ("name", &*key.name),
+                    ("namespace", &*key.namespace),
+                    ("condition", "Ready"),
+                    ("status", status),
+                ];
+                text.sample(&labels, f64::from(u8::from(ready.status == status)));
+            }
+        }
+        text.begin(duration);
+        for (key, entry) in stores() {
+            let labels = [("name", &*key.name), ("namespace", &*key.namespace)];
+            text.sample(&labels, entry.nanos as f64);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The operator as a whole: starts everything, ends everything.
+//!
+//! Owns: the order of a start (listen, lead, watch, work), the tasks, readiness, and a shutdown
+//! that gives back the lease. Refuses: a runtime of its own; it is meant for a current-thread one.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::watch as signal;
+use tokio::task::JoinSet;
+
+use crate::backends::Backends;
+use crate::client::Clients;
+use crate::clock::Clock;
+use crate::cluster::ClusterReader;
+use crate::context::Context;
+use crate::effects::{Effects, Pass};
+use crate::events;
+use crate::index::Kind;
+use crate::object::StoreKind;
+use crate::options::Options;
+use crate::request::{Requests, escape};
+use crate::sinks::{self, Feed};
+use crate::watch::{self, Resource};
+use crate::{Error, dispatch, lease, server};
+
+/// The operator. Nothing happens until [`Operator::run`].
+pub struct Operator {
+    clients: Clients,
+    backends: Arc<dyn Backends>,
+    options: Options,
+    effects: Arc<dyn Effects>,
+    clock: Option<Clock>,
+    ready: signal::Sender<bool>,
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Operator {
+    /// An operator that opens stores through `backends`.
+    #[must_use]
+    pub fn with_backends(clients: Clients, backends: Arc<dyn Backends>, options: Options) -> Self {
+        Self {
+            clients,
+            backends,
+            options,
+            effects: Arc::new(Pass),
+            clock: None,
+            ready: signal::Sender::new(false),
+        }
+    }
+
+    /// Asks `effects` before each change, so that a test can stop the operator there.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn observed_by(mut self, effects: Arc<dyn Effects>) -> Self {
+        self.effects = effects;
+        self
+    }
+
+    /// Reads the time from `clock`, so that a test can move it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn timed_by(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// True while this process leads and its caches are filled.
+    #[must_use]
+    pub fn ready(&self) -> signal::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Works until `shutdown` completes.
+    ///
+    /// # Errors
+    /// An address cannot be served, or the leader lease was lost: then the process must end,
+    /// because another one leads.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let clock = self.clock.unwrap_or_else(Clock::system);
+        let requests = Requests::new(self.clients.requests.clone());
+        let (told, queue) = events::queue();
+        let context = Arc::new(Context::new(
+            requests.clone(),
+            ClusterReader::new(self.clients.requests.clone()),
+            Arc::clone(&self.backends),
+            self.options.clone(),
+            told,
+            Arc::clone(&self.effects),
+            clock,
+        ));
+        let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
+        let listeners = server::bind(&self.options).await?;
+        tasks.spawn(server::run(listeners, Arc::clone(&context), self.ready.subscribe()));
+        tokio::pin!(shutdown);
+        let mut held = None;
+        if let Some(election) = self.options.leader_election.clone() {
+            let mut lease = lease::Lease::new(requests.clone(), election);
+            tokio::select! {
+                () = lease.acquire() => {}
+                () = &mut shutdown => return Ok(()),
+            }
+            let (keeper, renewing) = lease.keep();
+            held = Some(keeper);
+            tasks.spawn(renewing);
+        }
+        self.start(&context, &mut tasks, queue, requests);
+        let result = tokio::select! {
+            () = &mut shutdown => Ok(()),
+            ended = tasks.join_next() => match ended {
+                Some(Ok(result)) => result,
+                Some(Err(error)) => Err(Error::Task { reason: error.to_string() }),
+                None => Ok(()),
+            },
+        };
+        self.ready.send_replace(false);
+        tasks.shutdown().await;
+        if let (Ok(()), Some(held)) = (&result, held) {
+            held.release().await;
+        }
+        result
+    }
+
+    fn start(
+        &self,
+        context: &Arc<Context>,
+        tasks: &mut JoinSet<Result<(), Error>>,
+        queue: events::Queue,
+        requests: Requests,
+    ) {
+        let kinds = kinds(&self.options);
+        let feed = Feed::new(Arc::clone(context), kinds.clone(), self.ready.clone());
+        for kind in kinds {
+            let resource = resource(kind, &self.options);
+            let sink = sinks::sink(kind, feed.clone());
+            let client = self.clients.watches.clone();
+            tasks.spawn(async move {
+                watch::run(client, resource, &*sink).await;
+                Ok(())
+            });
+        }
+        let (effects, clock) = (Arc::clone(&self.effects), context.clock);
+        tasks.spawn(async move {
+            events::run(queue, requests, effects, clock).await;
+            Ok(())
+        });
+        tasks.spawn(dispatch::run(Arc::clone(context), feed));
+    }
+}
+
+/// The kinds that these options watch.
+fn kinds(options: &Options) -> Vec<Kind> {
+    let cluster = options.namespace.is_none();
+    let mut kinds = vec![Kind::Secrets, Kind::Stores];
+    if cluster && options.cluster_secret_stores {
+        kinds.push(Kind::ClusterStores);
+    }
+    if cluster {
+        kinds.push(Kind::Namespaces);
+    }
+    kinds.push(Kind::ExternalSecrets);
+    kinds
+}
+
+fn resource(kind: Kind, options: &Options) -> Resource {
+    const GROUP: &str = "/apis/external-secrets.io/v1";
+    let scope = match &options.namespace {
+        Some(namespace) => format!("/namespaces/{}", escape(namespace)),
+        None => String::new(),
+    };
+    let (plural, path, selector, metadata_only) = match kind {
+        Kind::ExternalSecrets => (
+            "externalsecrets",
+            format!("{GROUP}{scope}/externalsecrets"),
+            "",
+            false,
+        ),
+        Kind::Stores => {
+            let plural = StoreKind::SecretStore.plural();
+            (plural, format!("{GROUP}{scope}/{plural}"), "", false)
+        }
+        Kind::ClusterStores => {
+            let plural = StoreKind::ClusterSecretStore.plural();
+            (plural, format!("{GROUP}/{plural}"), "", false)
+        }
+        Kind::Secrets => (
+            "secrets",
+            format!("/api/v1{scope}/secrets"),
+            "reconcile.external-secrets.io/managed=true",
+            true,
+        ),
+        Kind::Namespaces => ("namespaces", "/api/v1/namespaces".into(), "", true),
+    };
+    Resource {
+        plural,
+        path,
+        selector,
+        metadata_only,
+    }
+}

@@ -1,0 +1,93 @@
+//! The operator's settings, named and defaulted as users of External Secrets Operator know them.
+
+use std::time::Duration;
+
+/// Every setting. The concurrency is not ESO's: one worker is what its users suffer from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--metrics-addr`; `None` serves no metrics.
+    pub metrics_addr: Option<String>,
+    /// `--live-addr`: `/healthz` and `/readyz`; `None` serves none.
+    pub live_addr: Option<String>,
+    /// `--controller-class`: stores of another class are left alone.
+    pub controller_class: String,
+    /// `--namespace`: watches this namespace only, and no cluster-scoped object.
+    pub namespace: Option<String>,
+    /// `--concurrent`: writes in flight once the first list is complete.
+    pub writers: usize,
+    /// Writes in flight before that: a flood of writes makes the server drop the list's watch.
+    pub writers_at_start: usize,
+    /// Objects that may gather facts at once; large, so that providers can fill their batches.
+    pub gatherers: usize,
+    /// `--enable-secret-store-reconciler`.
+    pub secret_stores: bool,
+    /// `--enable-cluster-store-reconciler`.
+    pub cluster_secret_stores: bool,
+    /// `--store-requeue-interval`: how often a store is validated that does not say itself.
+    pub store_requeue_interval: Duration,
+    /// `--enable-flood-gate`: ExternalSecrets wait for a Ready store.
+    pub flood_gate: bool,
+    /// `--unsafe-allow-generic-targets`.
+    pub generic_targets: bool,
+    /// `--enable-extended-metric-labels`.
+    pub extended_metric_labels: bool,
+    /// An unchanged refresh writes `status.refreshTime` only if the stored one is older than this
+    /// and than the refresh interval. Zero writes on each refresh, as ESO does.
+    pub status_interval: Duration,
+    /// `--enable-leader-election` and its siblings.
+    pub leader_election: Option<LeaderElection>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            metrics_addr: Some(":8080".into()),
+            live_addr: Some(":8082".into()),
+            controller_class: "default".into(),
+            namespace: None,
+            writers: 32,
+            writers_at_start: 4,
+            gatherers: 256,
+            secret_stores: true,
+            cluster_secret_stores: true,
+            store_requeue_interval: Duration::from_secs(300),
+            flood_gate: true,
+            generic_targets: false,
+            extended_metric_labels: false,
+            status_interval: Duration::from_secs(300),
+            leader_election: None,
+        }
+    }
+}
+
+/// How a leader is elected among replicas.
+#[derive(Clone, Debug)]
+pub struct LeaderElection {
+    /// Namespace of the Lease.
+    pub namespace: String,
+    /// `--leader-election-id`: name of the Lease.
+    pub id: String,
+    /// What tells this process from the others; the pod's name and something random.
+    pub identity: String,
+    /// `--leader-election-lease-duration`: how long others wait for a silent leader.
+    pub lease_duration: Duration,
+    /// `--leader-election-renew-deadline`: how long a leader goes on without renewing.
+    pub renew_deadline: Duration,
+    /// `--leader-election-retry-period`: the time between tries.
+    pub retry_period: Duration,
+}
+
+impl LeaderElection {
+    /// ESO's defaults for a Lease in `namespace`.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, identity: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            id: "external-secrets-controller".into(),
+            identity: identity.into(),
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        }
+    }
+}

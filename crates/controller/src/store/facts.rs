@@ -1,0 +1,91 @@
+//! What is known about one store, and the one call that finds out whether it works.
+
+use std::sync::Arc;
+
+use keyless_api::Support;
+use keyless_api::constants::message;
+use keyless_fault::{Class, Fault};
+use keyless_providers::{Capabilities, StoreScope, Validation};
+
+use crate::context::Context;
+use crate::object::{ObjectKey, Store};
+
+/// What validating a store led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It works.
+    Valid(Capabilities),
+    /// It cannot be known without a consumer, which is as it should be.
+    Referent(Capabilities),
+    /// It does not work: ESO's sentence, cause and fix, class, the peer's wish.
+    Failed {
+        /// The condition's constant sentence.
+        sentence: &'static str,
+        /// Cause and fix.
+        detail: String,
+        /// Class of failure.
+        class: Class,
+        /// The peer's wish.
+        retry_after: Option<std::time::Duration>,
+    },
+}
+
+/// The store, if it is there, not being deleted, and of this controller's class.
+pub fn gather(context: &Context, key: &ObjectKey) -> Option<Arc<Store>> {
+    let state = context.state();
+    let store = Arc::clone(&state.index.store(key)?.store);
+    let class = store.spec.as_ref().ok();
+    let class = class.and_then(|s| s.controller.as_deref()).unwrap_or_default();
+    let ours = class.is_empty() || class == context.options.controller_class;
+    (ours && !store.deleting).then_some(store)
+}
+
+/// Opens the store and asks it.
+pub async fn validate(context: &Context, store: &Store) -> Found {
+    let spec = match &store.spec {
+        Ok(spec) => spec,
+        Err(error) => return config(message::STORE_NO_CLIENT, error.to_string()),
+    };
+    if let Err(error) = spec.refresh_interval() {
+        return config(message::STORE_NOT_VALIDATED, format!("spec.{error}"));
+    }
+    let missing = Support::everything().missing_in_store(spec);
+    if let Some(path) = missing.first() {
+        return config(
+            message::STORE_NO_CLIENT,
+            format!("{path} is not supported yet by keyless"),
+        );
+    }
+    let namespace = &store.key.namespace;
+    let scope = StoreScope {
+        store: crate::external_secret::store_ref(&store.key),
+        consumer_namespace: (!namespace.is_empty()).then(|| namespace.to_string()),
+    };
+    let provider = match context.backends.open(scope, spec).await {
+        Ok(provider) => provider,
+        Err(error) => return failed(message::STORE_NO_CLIENT, &error),
+    };
+    match provider.validate().await {
+        Ok(Validation::Valid) => Found::Valid(provider.capabilities()),
+        Ok(Validation::Unknown(_)) => Found::Referent(provider.capabilities()),
+        Err(error) => failed(message::STORE_NOT_VALIDATED, &error),
+    }
+}
+
+fn failed(sentence: &'static str, fault: &dyn Fault) -> Found {
+    Found::Failed {
+        sentence,
+        detail: keyless_fault::explain(fault),
+        class: fault.class(),
+        retry_after: fault.retry_after(),
+    }
+}
+
+const fn config(sentence: &'static str, detail: String) -> Found {
+    Found::Failed {
+        sentence,
+        detail,
+        class: Class::Config,
+        retry_after: None,
+    }
+}
