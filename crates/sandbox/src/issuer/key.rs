@@ -65,7 +65,11 @@ impl SigningKey {
         KeyPair::from_pkcs8(&der).map_err(|_| Error::Key("not an RSA key in PKCS#8")).and_then(Self::from_pair)
     }
 
-    fn to_pem(&self) -> Result<String, Error> {
+    /// The key as PKCS#8 PEM.
+    ///
+    /// # Errors
+    /// When the crypto library fails.
+    pub fn to_pem(&self) -> Result<String, Error> {
         let der: Pkcs8V1Der<'_> = self.pair.as_der().map_err(|_| Error::Key("the key cannot be encoded"))?;
         let body = STANDARD.encode(der.as_ref());
         let lines: Vec<&str> = (0..body.len()).step_by(64).filter_map(|at| body.get(at..body.len().min(at + 64))).collect();

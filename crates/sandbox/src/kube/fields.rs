@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::managed_fields;
+use super::schema::Schema;
 use super::server::Context;
 use super::status::Status;
 
@@ -23,26 +25,38 @@ pub fn same_but_managed(old: &Value, new: &Value) -> bool {
 }
 
 /// Enters a create or update in the object's managed fields.
-pub fn track(_ctx: &Context, _old: Option<&Value>, _new: &mut Value, _now: &str) {}
+pub fn track(ctx: &Context, old: Option<&Value>, new: &mut Value, now: &str) {
+    managed_fields::update(old, new, &ctx.manager, subresource(ctx), schema(ctx), now);
+}
+
+/// Refuses a configuration that cannot be applied at all: undeclared fields, wrong types.
+///
+/// # Errors
+/// 500, as the API answers.
+pub fn check(ctx: &Context, applied: &Value) -> Result<(), Status> {
+    let Some(schema) = schema(ctx) else { return Ok(()) };
+    managed_fields::check(applied, schema).map_err(|message| Status::new(500, "", message))
+}
 
 /// Server-side apply: the object after it.
 ///
 /// # Errors
 /// 409 with the conflicting fields.
-pub fn apply(_ctx: &Context, old: Option<&Value>, applied: &Value, _now: &str) -> Result<Value, Status> {
-    let Some(old) = old else { return Ok(applied.clone()) };
-    let mut new = old.clone();
-    merge(&mut new, applied);
-    Ok(new)
+pub fn apply(ctx: &Context, old: Option<&Value>, applied: &Value, now: &str) -> Result<Value, Status> {
+    let force = ctx.params.force == Some(true);
+    managed_fields::apply(old, applied, &ctx.manager, force, schema(ctx), subresource(ctx), now).map_err(|conflicts| {
+        let mut status = Status::new(409, "Conflict", managed_fields::conflict_message(&conflicts));
+        for conflict in &conflicts {
+            status = status.with_cause("FieldManagerConflict", conflict.cause(), &conflict.field);
+        }
+        status
+    })
 }
 
-fn merge(target: &mut Value, patch: &Value) {
-    match (target, patch) {
-        (Value::Object(map), Value::Object(changes)) => {
-            for (k, v) in changes {
-                merge(map.entry(k.clone()).or_insert(Value::Null), v);
-            }
-        }
-        (target, patch) => target.clone_from(patch),
-    }
+fn schema(ctx: &Context) -> Option<&Schema> {
+    ctx.resource.custom.as_ref().and_then(|c| c.schema.as_ref())
+}
+
+fn subresource(ctx: &Context) -> Option<&str> {
+    Some(ctx.target.subresource.as_str()).filter(|s| !s.is_empty())
 }

@@ -14,7 +14,7 @@ const ANNOTATIONS: usize = 256 * 1024;
 ///
 /// # Errors
 /// For a resource version, or neither name nor generateName.
-pub fn begin(resource: &Resource, value: &mut Value, now: &str, seed: u64) -> Result<(), Status> {
+pub fn begin(resource: &Resource, value: &mut Value, now: &str) -> Result<(), Status> {
     let version = meta(value, "resourceVersion");
     if !matches!(version, "" | "0") {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
@@ -26,7 +26,6 @@ pub fn begin(resource: &Resource, value: &mut Value, now: &str, seed: u64) -> Re
             object::set_meta(value, "name", format!("{kept}{}", suffix()));
         }
     }
-    let _ = seed;
     if resource.status && resource.custom.is_some() {
         object::unset(value, "status");
     }
@@ -118,11 +117,13 @@ pub fn validate(resource: &Resource, value: &Value) -> Vec<Cause> {
     labels(metadata.get("labels"), &mut causes);
     annotations(metadata.get("annotations"), &mut causes);
     owners(metadata, &mut causes);
+    // Only the built-in kinds insist on a slash.
+    let is_core = resource.custom.is_none() && &*resource.group != "apiextensions.k8s.io";
     for (at, finalizer) in object::finalizers(value).enumerate() {
         let field = format!("metadata.finalizers[{at}]");
         if let Some(why) = names::label_key(finalizer) {
             causes.push(invalid_value(field, &json!(finalizer), why));
-        } else if !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
+        } else if is_core && !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
             causes.push(invalid_value(field, &json!(finalizer), "name is neither a standard finalizer name nor is it fully qualified"));
         }
     }

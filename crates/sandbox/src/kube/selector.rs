@@ -201,8 +201,9 @@ fn value(tokens: &mut Tokens<'_>) -> Result<String, String> {
 }
 
 fn set(tokens: &mut Tokens<'_>) -> Result<Vec<String>, String> {
-    if tokens.next() != Token::Symbol("(") {
-        return Err("expected: '('".to_owned());
+    let open = tokens.next();
+    if open != Token::Symbol("(") {
+        return Err(format!("found '{}' expected: '('", open.text()));
     }
     let mut values = Vec::new();
     loop {

@@ -20,11 +20,11 @@ fn bucket() -> Bucket {
     Bucket::new("", "namespaces")
 }
 
-/// Whether new objects may come into `namespace`.
+/// Whether the new object `name` may come into `namespace`.
 ///
 /// # Errors
 /// 404 when it does not exist, 403 while it ends.
-pub fn may_create_in(app: &App, resource: &Resource, namespace: &str) -> Result<(), Status> {
+pub fn may_create_in(app: &App, resource: &Resource, namespace: &str, name: &str) -> Result<(), Status> {
     if !resource.namespaced {
         return Ok(());
     }
@@ -34,7 +34,7 @@ pub fn may_create_in(app: &App, resource: &Resource, namespace: &str) -> Result<
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let cause = format!("namespace {namespace} is being terminated");
-    Err(Status::forbidden(&resource.group, &resource.plural, "", why).with_cause("NamespaceTerminating", cause, "metadata.namespace"))
+    Err(Status::forbidden(&resource.group, &resource.plural, name, why).with_cause("NamespaceTerminating", cause, "metadata.namespace"))
 }
 
 /// Whether an object may be deleted at all.

@@ -120,8 +120,12 @@ async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response
     if applied.pointer("/metadata/managedFields").is_some_and(|m| m.as_array().is_none_or(|a| !a.is_empty())) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
+    fields::check(ctx, &applied)?;
     let mut warnings = Vec::new();
     let mut applied = write::incoming(ctx, applied, &mut warnings)?;
+    if ctx.target.subresource.is_empty() && ctx.resource.status {
+        object::unset(&mut applied, "status");
+    }
     object::set_meta(&mut applied, "name", ctx.target.name.as_str());
     for _ in 0..TRIES {
         let Some(old) = app.store.get(&ctx.resource.bucket, &ctx.target.namespace, &ctx.target.name) else {

@@ -159,8 +159,8 @@ fn unknown_fields(ctx: &Context, body: &mut Value, warnings: &mut Vec<String>) -
 /// Anything that a create is refused for.
 pub async fn add(app: &Arc<App>, ctx: &Context, mut object: Value, tracking: Tracking, warnings: &mut Vec<String>) -> Result<Arc<Object>, Status> {
     let resource = &ctx.resource;
-    house::may_create_in(app, resource, &ctx.target.namespace)?;
-    metadata::begin(resource, &mut object, &app.now(), app.store.version())?;
+    metadata::begin(resource, &mut object, &app.now())?;
+    house::may_create_in(app, resource, &ctx.target.namespace, meta(&object, "name"))?;
     kinds::prepare(resource, &mut object, None, &ctx.target.subresource, &app.now());
     default(ctx, &mut object);
     admission::mutate(app, ctx, Operation::Create, &mut object, None, warnings).await?;

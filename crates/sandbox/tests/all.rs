@@ -1,0 +1,4 @@
+//! Integration tests of the sandbox, in one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod kube;
