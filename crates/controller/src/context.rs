@@ -11,6 +11,7 @@ use crate::cluster::ClusterReader;
 use crate::Error;
 use crate::effects::{Effect, Effects};
 use crate::events::Events;
+use crate::metrics::Histogram;
 use crate::index::{Index, Wakes, Work};
 use crate::object::ObjectKey;
 use crate::options::Options;
@@ -31,6 +32,8 @@ pub struct State {
 pub struct Counters {
     /// Reconciles that panicked.
     pub panics: AtomicU64,
+    /// How long reconciles of ExternalSecrets took.
+    pub durations: Histogram,
     /// Watches that failed.
     pub interrupted: AtomicU64,
     /// Objects that no event could be decoded of.

@@ -4,12 +4,16 @@
 //! object, and none costs memory in between. The names without `keyless_` are those that
 //! dashboards for the API know.
 
+mod histogram;
 mod text;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+pub(crate) use histogram::Histogram;
 use text::Text;
 
+use crate::backends::Usage;
 use crate::context::Context;
 use crate::object::{ExternalSecret, json_map};
 use crate::schedule::Lane;
@@ -81,6 +85,30 @@ pub const REFERENCE: &[Metric] = &[
         help: "Nanoseconds of the last validation of a ClusterSecretStore",
     },
     Metric {
+        name: "externalsecret_provider_api_calls_count",
+        kind: "counter",
+        labels: &["provider", "call", "status"],
+        help: "Calls to providers",
+    },
+    Metric {
+        name: "keyless_provider_reads_saved_total",
+        kind: "counter",
+        labels: &["how"],
+        help: "Reads that needed no call of their own: coalesced, batched or cached",
+    },
+    Metric {
+        name: "keyless_logins_total",
+        kind: "counter",
+        labels: &["result"],
+        help: "Logins at providers: success, failed, and of those refused",
+    },
+    Metric {
+        name: "keyless_sync_duration_seconds",
+        kind: "histogram",
+        labels: &[],
+        help: "Time of one reconcile of an ExternalSecret, waiting for providers and writes included",
+    },
+    Metric {
         name: "keyless_queue_depth",
         kind: "gauge",
         labels: &["lane"],
@@ -148,6 +176,8 @@ pub fn render(context: &Context) -> String {
     let mut text = Text::default();
     external_secrets(&mut text, context, &state.index);
     stores(&mut text, &state.index);
+    usage(&mut text, &context.backends.usage());
+    context.counters.durations.write(&mut text);
     text.begin("keyless_queue_depth");
     for (lane, depth) in Lane::ALL.iter().zip(state.scheduler.depth()) {
         text.sample(&[("lane", lane.as_str())], depth as f64);
@@ -165,6 +195,36 @@ pub fn render(context: &Context) -> String {
     let malformed = counters.malformed.load(Ordering::Relaxed);
     text.single("keyless_malformed_objects_total", malformed as f64);
     text.finish()
+}
+
+fn usage(text: &mut Text, usage: &Usage) {
+    text.begin("externalsecret_provider_api_calls_count");
+    // ESO's dashboards know two outcomes; the class of failure is in the conditions.
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    for calls in &usage.calls.calls {
+        let status = if calls.outcome == "success" { "success" } else { "error" };
+        *counts.entry((calls.provider, calls.call, status)).or_default() += calls.count;
+    }
+    for ((provider, call, status), count) in counts {
+        let labels = [("provider", provider), ("call", call), ("status", status)];
+        text.sample(&labels, count as f64);
+    }
+    text.begin("keyless_provider_reads_saved_total");
+    for (how, count) in [
+        ("coalesced", usage.calls.coalesced),
+        ("batched", usage.calls.batched),
+        ("cached", usage.calls.cached),
+    ] {
+        text.sample(&[("how", how)], count as f64);
+    }
+    text.begin("keyless_logins_total");
+    for (result, count) in [
+        ("success", usage.logins.logins),
+        ("failed", usage.logins.failed),
+        ("refused", usage.logins.denied),
+    ] {
+        text.sample(&[("result", result)], count as f64);
+    }
 }
 
 fn external_secrets(text: &mut Text, context: &Context, index: &crate::index::Index) {

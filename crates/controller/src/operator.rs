@@ -6,6 +6,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use keyless_identity::{Environment, Exchange, ExchangeOptions};
+use keyless_providers::{Registry, RegistryOptions};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
@@ -41,6 +43,33 @@ impl std::fmt::Debug for Operator {
 }
 
 impl Operator {
+    /// An operator that opens stores through `registry`.
+    #[must_use]
+    pub fn new(clients: Clients, registry: Arc<Registry>, options: Options) -> Self {
+        Self::with_backends(clients, registry, options)
+    }
+
+    /// An operator whose logins and endpoints come from `environment`, and whose way out trusts
+    /// what that environment says.
+    ///
+    /// # Errors
+    /// The environment names authorities that cannot be used.
+    pub fn with_environment(
+        clients: Clients,
+        environment: Environment,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let http = Exchange::new(&ExchangeOptions::from_environment(&environment));
+        let http = http.map_err(|error| Error::Client {
+            intent: "prepare calls to providers".into(),
+            reason: error.to_string(),
+        })?;
+        let cluster = Arc::new(ClusterReader::new(clients.requests.clone()));
+        let defaults = RegistryOptions::default();
+        let registry = Registry::new(cluster, Arc::new(http), environment, defaults);
+        Ok(Self::new(clients, Arc::new(registry), options))
+    }
+
     /// An operator that opens stores through `backends`.
     #[must_use]
     pub fn with_backends(clients: Clients, backends: Arc<dyn Backends>, options: Options) -> Self {

@@ -51,6 +51,7 @@ pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
     let started = context.clock.elapsed();
     let next = look(context, key, lane).await;
     let took = context.clock.elapsed().saturating_sub(started);
+    context.counters.durations.observe(took);
     if let Some(entry) = context.state().index.external_secret_mut(key) {
         entry.nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     }

@@ -25,7 +25,13 @@ impl Text {
 
     /// One sample of the metric begun last.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.suffixed("", labels, value);
+    }
+
+    /// One sample of the metric begun last, under its name and `suffix`.
+    pub fn suffixed(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
         self.out.push_str(self.name);
+        self.out.push_str(suffix);
         let mut separator = '{';
         for (label, text) in labels {
             self.out.push(separator);
