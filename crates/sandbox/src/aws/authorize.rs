@@ -21,6 +21,14 @@ pub(super) enum Verdict {
     Silent(&'static str),
 }
 
+impl Verdict {
+    /// Whether this stops a caller whom a resource's or role's own policy names: identity
+    /// policies need not allow as well, but a denial or a session policy still counts.
+    pub fn overrules_direct_grant(self) -> bool {
+        matches!(self, Self::Denied(_) | Self::Silent(SESSION))
+    }
+}
+
 const IDENTITY: &str = "identity-based";
 const SESSION: &str = "session";
 

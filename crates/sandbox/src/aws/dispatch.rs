@@ -10,7 +10,7 @@ use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State as Shared;
 use axum::routing::get;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use keyless_trust::aws::{Context, Partition};
 
 use super::credentials::{Identity, request_id};
@@ -107,7 +107,15 @@ async fn clear_faults(Shared(aws): Shared<Aws>) -> StatusCode {
 
 async fn handle(Shared(aws): Shared<Aws>, request: Request<Body>) -> Response<Body> {
     let id = request_id();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 carries the host outside the headers; clients sign it as if it were one.
+    if let Some(host) = parts
+        .uri
+        .authority()
+        .and_then(|a| HeaderValue::from_str(a.as_str()).ok())
+    {
+        parts.headers.entry(http::header::HOST).or_insert(host);
+    }
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         let error = ApiError::new(413, "RequestEntityTooLarge", "Request body is too large");
         return render(Protocol::Json, "", &id, Err(error));

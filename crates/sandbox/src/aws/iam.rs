@@ -23,13 +23,11 @@ type Answer = Result<Option<Xml>, ApiError>;
 pub(super) fn call(aws: &Aws, call: &Call, form: &Form) -> Outcome {
     let mut state = aws.state();
     let action = call.action.as_str();
+    let attachment = action.ends_with("tachRolePolicy") || action == "ListAttachedRolePolicies";
+    let managed = action.contains("Polic") && !action.contains("Role");
     let answer = if action.contains("OpenIDConnectProvider") {
         providers::call(&mut state, call, form)
-    } else if action == "ListAttachedRolePolicies"
-        || (action.contains("Policy") && !action.contains("Role"))
-    {
-        policies::call(&mut state, call, form)
-    } else if action.ends_with("tachRolePolicy") {
+    } else if attachment || managed {
         policies::call(&mut state, call, form)
     } else {
         roles::call(&mut state, call, form)

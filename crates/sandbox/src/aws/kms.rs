@@ -123,18 +123,14 @@ pub(super) fn use_key(
     encryption: (&str, &str),
     request: &Context,
 ) -> Result<(), ApiError> {
+    let (name, value) = encryption;
+    let via = format!("{service}.{}.{}", key.arn.region, suffix(&key.arn));
     let mut context = identity.context();
     context.extend(request);
-    context.set(
-        "kms:ViaService",
-        format!("{service}.{}.{}", key.arn.region, suffix(&key.arn)),
-    );
+    context.set("kms:ViaService", via);
     context.set("kms:CallerAccount", identity.account());
-    context.set(
-        &format!("kms:EncryptionContext:{}", encryption.0),
-        encryption.1,
-    );
-    context.set_all("kms:EncryptionContextKeys", [encryption.0.to_owned()]);
+    context.set(&format!("kms:EncryptionContext:{name}"), value);
+    context.set_all("kms:EncryptionContextKeys", [name.to_owned()]);
     let arn = key.arn.to_string();
     let asked = Request {
         caller: Some(&identity.caller),
@@ -143,37 +139,21 @@ pub(super) fn use_key(
         context: &context,
     };
     let mine = judge(state, identity, action, &arn, &context);
-    let granted = match evaluate(&[&key.policy], &asked) {
+    let same_account = key.arn.account == identity.account();
+    let verdict = match evaluate(&[&key.policy], &asked) {
         Decision::Allowed {
             delegated: false, ..
-        } if key.arn.account == identity.account() => {
-            !matches!(mine, Verdict::Denied(_) | Verdict::Silent("session"))
-        }
-        Decision::Allowed { .. } => mine == Verdict::Allowed,
-        Decision::Denied { .. } => {
-            return Err(denied(
-                identity,
-                action,
-                &arn,
-                Verdict::Denied("resource-based"),
-                Protocol::Json,
-            ));
-        }
+        } if same_account && !mine.overrules_direct_grant() => Verdict::Allowed,
+        Decision::Allowed { .. } => mine,
+        Decision::Denied { .. } => Verdict::Denied("resource-based"),
         Decision::NotAllowed { .. } if mine == Verdict::Allowed => {
-            return Err(denied(
-                identity,
-                action,
-                &arn,
-                Verdict::Silent("resource-based"),
-                Protocol::Json,
-            ));
+            Verdict::Silent("resource-based")
         }
-        Decision::NotAllowed { .. } => false,
+        Decision::NotAllowed { .. } => mine,
     };
-    if granted {
-        Ok(())
-    } else {
-        Err(denied(identity, action, &arn, mine, Protocol::Json))
+    match verdict {
+        Verdict::Allowed => Ok(()),
+        refused => Err(denied(identity, action, &arn, refused, Protocol::Json)),
     }
 }
 
@@ -195,78 +175,71 @@ struct Input {
 
 pub(super) fn call(aws: &Aws, call: &Call, body: &[u8]) -> Outcome {
     let input: Input = super::ssm::read(body)?;
-    let identity = call.identity()?;
-    let place = Place {
-        partition: call.partition(),
-        account: identity.account(),
-        region: &call.region,
-    };
     let mut state = aws.state();
-    let action = format!("kms:{}", call.action);
-    let missing =
-        |id: &str| ApiError::bad("NotFoundException", format!("Key '{id}' does not exist"));
-    match call.action.as_str() {
-        "CreateKey" => {
-            require(
-                &state,
-                identity,
-                &action,
-                "*",
-                &call.context,
-                Protocol::Json,
-            )?;
-            let parse = |text: &String| {
-                Policy::parse(text, PolicyKind::Resource)
-                    .map_err(|e| ApiError::bad("MalformedPolicyDocumentException", e.to_string()))
-            };
-            let policy = input.policy.as_ref().map(parse).transpose()?;
-            let key = state
-                .keys
-                .create(place, &input.description, policy, call.now);
-            Ok(Reply::Json(json!({"KeyMetadata": metadata(&key)})))
-        }
+    let json = match call.action.as_str() {
+        "CreateKey" => create_key(&mut state, call, &input)?,
         "DescribeKey" => {
-            let key = state
-                .keys
-                .find(place, &input.key_id)
-                .ok_or_else(|| missing(&input.key_id))?;
-            require(
-                &state,
-                identity,
-                &action,
-                &key.arn.to_string(),
-                &call.context,
-                Protocol::Json,
-            )?;
-            Ok(Reply::Json(json!({"KeyMetadata": metadata(key)})))
+            let key = named(&state, call, &input.key_id)?;
+            json!({"KeyMetadata": metadata(&key)})
         }
-        "CreateAlias" => {
-            let arn = state
-                .keys
-                .find(place, &input.target_key_id)
-                .ok_or_else(|| missing(&input.target_key_id))?
-                .arn
-                .clone();
-            require(
-                &state,
-                identity,
-                &action,
-                &arn.to_string(),
-                &call.context,
-                Protocol::Json,
-            )?;
-            if !input.alias_name.starts_with("alias/") || input.alias_name.starts_with("alias/aws/")
-            {
-                return Err(ApiError::bad(
-                    "InvalidAliasNameException",
-                    "Alias must start with the prefix \"alias/\" and not with \"alias/aws/\"",
-                ));
-            }
-            state.keys.alias(place, &input.alias_name, &arn);
-            Ok(Reply::Json(json!({})))
-        }
-        _ => Err(ApiError::bare("UnknownOperationException")),
+        "CreateAlias" => create_alias(&mut state, call, &input)?,
+        _ => return Err(ApiError::bare("UnknownOperationException")),
+    };
+    Ok(Reply::Json(json))
+}
+
+fn place(call: &Call) -> Result<Place<'_>, ApiError> {
+    Ok(Place {
+        partition: call.partition(),
+        account: call.account()?,
+        region: &call.region,
+    })
+}
+
+fn allow(state: &State, call: &Call, resource: &str) -> Result<(), ApiError> {
+    let action = format!("kms:{}", call.action);
+    require(
+        state,
+        call.identity()?,
+        &action,
+        resource,
+        &call.context,
+        Protocol::Json,
+    )
+}
+
+/// The key `id` names, if the caller may do this to it.
+fn named(state: &State, call: &Call, id: &str) -> Result<Key, ApiError> {
+    let missing = || ApiError::bad("NotFoundException", format!("Key '{id}' does not exist"));
+    let key = state.keys.find(place(call)?, id).ok_or_else(missing)?;
+    allow(state, call, &key.arn.to_string())?;
+    Ok(key.clone())
+}
+
+fn create_key(state: &mut State, call: &Call, input: &Input) -> Result<Value, ApiError> {
+    allow(state, call, "*")?;
+    let parse = |text: &String| {
+        Policy::parse(text, PolicyKind::Resource)
+            .map_err(|e| ApiError::bad("MalformedPolicyDocumentException", e.to_string()))
+    };
+    let policy = input.policy.as_ref().map(parse).transpose()?;
+    let key = state
+        .keys
+        .create(place(call)?, &input.description, policy, call.now);
+    Ok(json!({"KeyMetadata": metadata(&key)}))
+}
+
+fn create_alias(state: &mut State, call: &Call, input: &Input) -> Result<Value, ApiError> {
+    let key = named(state, call, &input.target_key_id)?;
+    let alias = &input.alias_name;
+    if !alias.starts_with("alias/") || alias.starts_with("alias/aws/") {
+        return Err(ApiError::bad(
+            "InvalidAliasNameException",
+            "Alias must start with the prefix \"alias/\" and not with \"alias/aws/\"",
+        ));
     }
+    state.keys.alias(place(call)?, alias, &key.arn);
+    Ok(json!({}))
 }
 
 fn metadata(key: &Key) -> Value {

@@ -117,8 +117,37 @@ pub(super) fn verify(
             "Credential should be scoped to correct service: '{service}'. "
         )));
     }
-    let stamp = request
-        .headers
+    let stamp = check_time(request.headers, auth, now, protocol)?;
+    for required in ["host", "x-amz-target", "x-amz-security-token"] {
+        let present = request.headers.contains_key(required);
+        if present && !auth.signed_headers.iter().any(|h| h == required) {
+            return Err(mismatch(format!(
+                "'{required}' must be a 'SignedHeader' in the AWS Authorization."
+            )));
+        }
+    }
+    let text = string_to_sign(request, auth, stamp);
+    let given = decode_hex(&auth.signature).unwrap_or_default();
+    let key = hmac::Key::new(
+        hmac::HMAC_SHA256,
+        &derive(secret, &auth.date, &auth.region, service),
+    );
+    hmac::verify(&key, text.as_bytes(), &given).map_err(|_| {
+        mismatch(
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.".to_owned(),
+        )
+    })
+}
+
+/// The request's time stamp, if it is within the window.
+fn check_time<'a>(
+    headers: &'a HeaderMap,
+    auth: &Authorization,
+    now: i64,
+    protocol: Protocol,
+) -> Result<&'a str, ApiError> {
+    let mismatch = |text: String| refuse(protocol, Refusal::Mismatch, &text);
+    let stamp = headers
         .get("x-amz-date")
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
@@ -150,25 +179,7 @@ pub(super) fn verify(
             at(now)
         )));
     }
-    for required in ["host", "x-amz-target", "x-amz-security-token"] {
-        let present = request.headers.contains_key(required);
-        if present && !auth.signed_headers.iter().any(|h| h == required) {
-            return Err(mismatch(format!(
-                "'{required}' must be a 'SignedHeader' in the AWS Authorization."
-            )));
-        }
-    }
-    let text = string_to_sign(request, auth, stamp);
-    let given = decode_hex(&auth.signature).unwrap_or_default();
-    let key = hmac::Key::new(
-        hmac::HMAC_SHA256,
-        &derive(secret, &auth.date, &auth.region, service),
-    );
-    hmac::verify(&key, text.as_bytes(), &given).map_err(|_| {
-        mismatch(
-            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.".to_owned(),
-        )
-    })
+    Ok(stamp)
 }
 
 /// Signs a request to `/`: adds `x-amz-date`, the session token and `Authorization` to

@@ -149,37 +149,31 @@ fn validation(text: impl Into<String>) -> ApiError {
     ApiError::bad("ValidationException", text)
 }
 
-/// One page of `names` after `token`, and the token of the next.
-fn page<'a, T>(
-    items: Vec<(&'a str, T)>,
-    token: Option<&str>,
-    size: usize,
-) -> Result<(Vec<T>, Option<String>), ApiError> {
-    let bad = || ApiError::bad("InvalidNextToken", "The specified token isn't valid.");
-    let after = match token {
-        None => None,
-        Some(token) => {
-            let bytes = STANDARD.decode(token).map_err(|_| bad())?;
-            let text = String::from_utf8(bytes).map_err(|_| bad())?;
-            Some(text.strip_prefix("after:").ok_or_else(bad)?.to_owned())
-        }
+/// The name after which a page begins.
+///
+/// # Errors
+/// `InvalidNextToken` for a token this service did not give.
+fn after(token: Option<&str>) -> Result<Option<String>, ApiError> {
+    let read = |token: &str| {
+        let bytes = STANDARD.decode(token).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        Some(text.strip_prefix("after:")?.to_owned())
     };
-    let mut rest = items
-        .into_iter()
-        .skip_while(|(name, _)| after.as_deref().is_some_and(|a| *name <= a))
-        .peekable();
-    let mut out = Vec::new();
-    let mut last = "";
-    while out.len() < size
-        && let Some((name, item)) = rest.next()
-    {
-        last = name;
-        out.push(item);
-    }
-    let next = rest
-        .peek()
-        .map(|_| STANDARD.encode(format!("after:{last}")));
-    Ok((out, next))
+    let bad = || ApiError::bad("InvalidNextToken", "The specified token isn't valid.");
+    token.map(|t| read(t).ok_or_else(bad)).transpose()
+}
+
+/// The first `size` of `items`, and the token of the next page if there are more.
+fn page<T>(
+    items: impl Iterator<Item = T>,
+    size: usize,
+    name: impl Fn(&T) -> String,
+) -> (Vec<T>, Option<String>) {
+    let mut rest = items.peekable();
+    let page: Vec<T> = rest.by_ref().take(size).collect();
+    let last = page.last().filter(|_| rest.peek().is_some());
+    let next = last.map(|item| STANDARD.encode(format!("after:{}", name(item))));
+    (page, next)
 }
 
 fn with_token(mut json: Value, token: Option<String>) -> Value {

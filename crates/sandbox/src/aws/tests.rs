@@ -13,15 +13,23 @@ use crate::issuer::Issuer;
 use crate::tls::Tls;
 
 mod assume_role;
+mod faults;
 mod iam;
+mod issuer_documents;
 mod judges;
-mod ssm;
+mod parameters;
+mod permission;
+mod sessions;
 mod web_identity;
 mod wire;
 
 const ACCOUNT: &str = "111122223333";
 const SUBJECT: &str = "system:serviceaccount:shop:web";
 const AUDIENCE: &str = "sts.amazonaws.com";
+
+const NO_KEY: &str = "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";
+const NO_JWT: &str = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
+const DENIED: &str = "Not authorized to perform sts:AssumeRoleWithWebIdentity";
 
 /// An issuer that serves its documents, an AWS that trusts it, and a role for `shop/web`.
 struct World {
@@ -260,4 +268,18 @@ fn jws(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> S
     let message = format!("{}.{}", part(header), part(claims));
     let signature = URL_SAFE_NO_PAD.encode(sign(message.as_bytes()));
     format!("{message}.{signature}")
+}
+
+/// Asserts a refusal by the STS, down to the XML around it.
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str, message: &str) {
+    assert_eq!(answer.error(), (status, code.to_owned()), "{}", answer.body);
+    assert_eq!(answer.message(), message);
+    assert_eq!(answer.tag("Type"), "Sender");
+    assert!(
+        answer
+            .body
+            .starts_with("<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">")
+    );
+    assert_eq!(answer.headers["x-amzn-requestid"], answer.tag("RequestId"));
 }

@@ -10,52 +10,9 @@ use super::{Answer, allow, exists, no_such, own_arn, read_tags, unknown_action, 
 
 pub(super) fn call(state: &mut State, call: &Call, form: &Form) -> Answer {
     match call.action.as_str() {
-        "CreateOpenIDConnectProvider" => {
-            let url = form.required("Url")?;
-            let bare = url.strip_prefix("https://").unwrap_or(url);
-            allow(
-                state,
-                call,
-                &own_arn(call, &format!("oidc-provider/{bare}"))?.to_string(),
-            )?;
-            let provider = build(url, form.list("ClientIDList"), form.list("ThumbprintList"))?;
-            let tags = read_tags(form)?;
-            let arn = create(
-                state,
-                call.partition(),
-                call.account()?,
-                provider,
-                tags.clone(),
-                call.now,
-            )?;
-            let mut x = Xml::new();
-            x.text("OpenIDConnectProviderArn", arn.to_string());
-            write_tags(&mut x, &tags);
-            Ok(Some(x))
-        }
-        "GetOpenIDConnectProvider" => {
-            let record = find(state, call, form)?;
-            let mut x = Xml::new();
-            x.text("Url", record.provider.issuer.host_path());
-            x.texts("ClientIDList", &record.provider.client_ids);
-            x.texts("ThumbprintList", &record.provider.thumbprints);
-            x.text("CreateDate", timestamp(record.created));
-            write_tags(&mut x, &record.tags);
-            Ok(Some(x))
-        }
-        "ListOpenIDConnectProviders" => {
-            allow(state, call, &own_arn(call, "oidc-provider/*")?.to_string())?;
-            let own = own_arn(call, "oidc-provider/")?.to_string();
-            let mut x = Xml::new();
-            x.list(
-                "OpenIDConnectProviderList",
-                state.providers.keys().filter(|a| a.starts_with(&own)),
-                |x, arn| {
-                    x.text("Arn", arn);
-                },
-            );
-            Ok(Some(x))
-        }
+        "CreateOpenIDConnectProvider" => create_called(state, call, form).map(Some),
+        "GetOpenIDConnectProvider" => find(state, call, form).map(|record| Some(one(record))),
+        "ListOpenIDConnectProviders" => list(state, call).map(Some),
         "DeleteOpenIDConnectProvider" => {
             // Deleting what is not there is not an error at AWS.
             let arn = form.required("OpenIDConnectProviderArn")?;
@@ -63,44 +20,75 @@ pub(super) fn call(state: &mut State, call: &Call, form: &Form) -> Answer {
             state.providers.remove(arn);
             Ok(None)
         }
+        _ => change(find(state, call, form)?, call, form).map(|()| None),
+    }
+}
+
+fn create_called(state: &mut State, call: &Call, form: &Form) -> Result<Xml, ApiError> {
+    let url = form.required("Url")?;
+    let bare = url.strip_prefix("https://").unwrap_or(url);
+    allow(
+        state,
+        call,
+        &own_arn(call, &format!("oidc-provider/{bare}"))?.to_string(),
+    )?;
+    let provider = build(url, form.list("ClientIDList"), form.list("ThumbprintList"))?;
+    let tags = read_tags(form)?;
+    let (partition, account) = (call.partition(), call.account()?);
+    let arn = create(state, partition, account, provider, tags.clone(), call.now)?;
+    let mut x = Xml::new();
+    x.text("OpenIDConnectProviderArn", arn.to_string());
+    write_tags(&mut x, &tags);
+    Ok(x)
+}
+
+fn list(state: &State, call: &Call) -> Result<Xml, ApiError> {
+    allow(state, call, &own_arn(call, "oidc-provider/*")?.to_string())?;
+    let own = own_arn(call, "oidc-provider/")?.to_string();
+    let arns = state.providers.keys().filter(|a| a.starts_with(&own));
+    let mut x = Xml::new();
+    x.list("OpenIDConnectProviderList", arns, |x, arn| {
+        x.text("Arn", arn);
+    });
+    Ok(x)
+}
+
+/// The URL comes back without its scheme, as at AWS.
+fn one(record: &ProviderRecord) -> Xml {
+    let mut x = Xml::new();
+    x.text("Url", record.provider.issuer.host_path());
+    x.texts("ClientIDList", &record.provider.client_ids);
+    x.texts("ThumbprintList", &record.provider.thumbprints);
+    x.text("CreateDate", timestamp(record.created));
+    write_tags(&mut x, &record.tags);
+    x
+}
+
+/// The APIs that change a part of a provider.
+fn change(record: &mut ProviderRecord, call: &Call, form: &Form) -> Result<(), ApiError> {
+    let provider = &mut record.provider;
+    match call.action.as_str() {
         "AddClientIDToOpenIDConnectProvider" => {
             let id = form.required("ClientID")?.to_owned();
-            find(state, call, form)?
-                .provider
-                .add_client_id(id)
-                .map_err(|e| refused(&e))?;
-            Ok(None)
+            provider.add_client_id(id).map_err(|e| refused(&e))?;
         }
         "RemoveClientIDFromOpenIDConnectProvider" => {
             let id = form.required("ClientID")?;
-            find(state, call, form)?
-                .provider
-                .client_ids
-                .retain(|c| c != id);
-            Ok(None)
+            provider.client_ids.retain(|c| c != id);
         }
         "UpdateOpenIDConnectProviderThumbprint" => {
-            let thumbprints = form.list("ThumbprintList");
-            find(state, call, form)?
-                .provider
-                .set_thumbprints(thumbprints)
+            provider
+                .set_thumbprints(form.list("ThumbprintList"))
                 .map_err(|e| refused(&e))?;
-            Ok(None)
         }
-        "TagOpenIDConnectProvider" => {
-            let tags = read_tags(form)?;
-            find(state, call, form)?.tags.extend(tags);
-            Ok(None)
-        }
+        "TagOpenIDConnectProvider" => record.tags.extend(read_tags(form)?),
         "UntagOpenIDConnectProvider" => {
             let keys = form.list("TagKeys");
-            find(state, call, form)?
-                .tags
-                .retain(|k, _| !keys.contains(k));
-            Ok(None)
+            record.tags.retain(|k, _| !keys.contains(k));
         }
-        _ => Err(unknown_action(call)),
+        _ => return Err(unknown_action(call)),
     }
+    Ok(())
 }
 
 /// Checks a provider's parts.

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::super::authorize::require;
 use super::super::dispatch::Call;
-use super::super::protocol::{ApiError, Protocol, invalid};
+use super::super::protocol::{ApiError, Protocol};
 use super::super::state::State;
 use super::filter::{Filter, matches_all};
-use super::read::under;
+use super::read::{page_size, under};
 use super::record::metadata_json;
-use super::{page, place, with_token};
+use super::{after, page, place, with_token};
 
 const KEYS: [&str; 8] = [
     "Name", "Type", "KeyId", "Path", "Label", "Tier", "DataType", "tag:",
@@ -27,15 +27,7 @@ pub(super) struct Describe {
 
 /// The permission is on all parameters or none: the API knows no single resource.
 pub(super) fn describe(state: &State, call: &Call, input: Describe) -> Result<Value, ApiError> {
-    let size = input.max_results.unwrap_or(10);
-    if !(1..=50).contains(&size) {
-        return Err(invalid(
-            "ValidationException",
-            Some(&size.to_string()),
-            "maxResults",
-            "Member must have value between 1 and 50, inclusive",
-        ));
-    }
+    let size = page_size(input.max_results, 10, 50)?;
     for filter in &input.parameter_filters {
         filter.check(&KEYS)?;
     }
@@ -49,12 +41,10 @@ pub(super) fn describe(state: &State, call: &Call, input: Describe) -> Result<Va
         &call.context,
         Protocol::Json,
     )?;
-    let items = under(state, call, "")?
+    let items = under(state, call, "", after(input.next_token.as_deref())?)?
         .filter_map(|p| Some((p, p.latest()?)))
-        .filter(|(p, v)| matches_all(&input.parameter_filters, p, v))
-        .map(|(p, v)| (p.name.as_str(), (p, v)))
-        .collect();
-    let (items, next) = page(items, input.next_token.as_deref(), size)?;
+        .filter(|(p, v)| matches_all(&input.parameter_filters, p, v));
+    let (items, next) = page(items, size, |(p, _)| p.name.clone());
     let parameters: Vec<Value> = items
         .into_iter()
         .map(|(p, v)| metadata_json(place, p, v))

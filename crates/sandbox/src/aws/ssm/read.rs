@@ -1,5 +1,7 @@
 //! Reading: one parameter, up to ten, a path, a history.
 
+use std::ops::Bound;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -9,7 +11,7 @@ use super::super::state::State;
 use super::filter::{Filter, matches_all};
 use super::name::Wanted;
 use super::record::{Kind, Parameter, Version, metadata_json, value_json};
-use super::{allow, allow_key, page, place, validation, with_token};
+use super::{after, allow, allow_key, page, place, validation, with_token};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -141,42 +143,19 @@ pub(super) fn get_by_path(state: &State, call: &Call, input: ByPath) -> Result<V
             "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\". It can't be prefixed with \"aws\" or \"ssm\" (case-insensitive). It must use only letters, numbers, or the following symbols: . (period), - (hyphen), _ (underscore). Special characters are not allowed. All sub-paths, if specified, must use the forward slash symbol \"/\". Valid example: /get/parameters2-/by1./path0_.",
         ));
     }
-    let size = input.max_results.unwrap_or(10);
-    if !(1..=10).contains(&size) {
-        return Err(invalid(
-            "ValidationException",
-            Some(&size.to_string()),
-            "maxResults",
-            "Member must have value between 1 and 10, inclusive",
-        ));
-    }
+    let size = page_size(input.max_results, 10, 10)?;
     for filter in &input.parameter_filters {
         filter.check(&["Type", "KeyId", "Label"])?;
     }
     allow(state, call, "GetParametersByPath", &input.path)?;
     let prefix = format!("{}/", input.path.trim_end_matches('/'));
-    let label = input.parameter_filters.iter().find(|f| f.is_label());
-    let mut items = Vec::new();
-    for parameter in under(state, call, &prefix)? {
-        let below = parameter.name.get(prefix.len()..).unwrap_or_default();
-        if below.contains('/') && !input.recursive {
-            continue;
-        }
-        let version = match label {
-            Some(f) => parameter
-                .versions
-                .iter()
-                .rev()
-                .find(|v| v.labels.iter().any(|l| f.has(l))),
-            None => parameter.latest(),
-        };
-        if let Some(version) = version
-            && matches_all(&input.parameter_filters, parameter, version)
-        {
-            items.push((parameter.name.as_str(), (parameter, version)));
-        }
-    }
-    let (items, next) = page(items, input.next_token.as_deref(), size)?;
+    let from = after(input.next_token.as_deref())?;
+    let items = under(state, call, &prefix, from)?
+        .filter(|p| {
+            input.recursive || !p.name.get(prefix.len()..).unwrap_or_default().contains('/')
+        })
+        .filter_map(|p| Some((p, wanted_version(p, &input.parameter_filters)?)));
+    let (items, next) = page(items, size, |(p, _)| p.name.clone());
     let mut parameters = Vec::new();
     for (parameter, version) in items {
         decrypt(state, call, parameter, version, input.with_decryption)?;
@@ -191,17 +170,55 @@ pub(super) fn get_by_path(state: &State, call: &Call, input: ByPath) -> Result<V
     Ok(with_token(json!({ "Parameters": parameters }), next))
 }
 
-/// The caller's parameters whose names begin with `prefix`, in order.
+/// The version with the label asked for, else the latest; `None` when a filter excludes it.
+fn wanted_version<'a>(parameter: &'a Parameter, filters: &[Filter]) -> Option<&'a Version> {
+    let label = filters.iter().find(|f| f.is_label());
+    let version = match label {
+        Some(f) => parameter
+            .versions
+            .iter()
+            .rev()
+            .find(|v| v.labels.iter().any(|l| f.has(l))),
+        None => parameter.latest(),
+    }?;
+    matches_all(filters, parameter, version).then_some(version)
+}
+
+/// # Errors
+/// When more is asked for than the API gives at once.
+pub(super) fn page_size(
+    asked: Option<usize>,
+    default: usize,
+    max: usize,
+) -> Result<usize, ApiError> {
+    let size = asked.unwrap_or(default);
+    if (1..=max).contains(&size) {
+        return Ok(size);
+    }
+    let limit = format!("Member must have value between 1 and {max}, inclusive");
+    Err(invalid(
+        "ValidationException",
+        Some(&size.to_string()),
+        "maxResults",
+        &limit,
+    ))
+}
+
+/// The caller's parameters whose names begin with `prefix`, in order, from after `from`.
 pub(super) fn under<'a>(
     state: &'a State,
     call: &Call,
     prefix: &str,
-) -> Result<impl Iterator<Item = &'a Parameter>, ApiError> {
-    let start = super::key(call, prefix)?;
-    let (account, region, prefix) = start.clone();
+    from: Option<String>,
+) -> Result<impl Iterator<Item = &'a Parameter> + use<'a>, ApiError> {
+    let (account, region, prefix) = super::key(call, prefix)?;
+    let start = match from {
+        Some(name) if name >= prefix => Bound::Excluded((account.clone(), region.clone(), name)),
+        _ => Bound::Included((account.clone(), region.clone(), prefix.clone())),
+    };
     Ok(state
         .parameters
-        .range(start..)
+        .range((start, Bound::Unbounded))
         .take_while(move |((a, r, n), _)| *a == account && *r == region && n.starts_with(&prefix))
         .map(|(_, p)| p))
 }
@@ -217,15 +234,7 @@ pub(super) struct History {
 }
 
 pub(super) fn history(state: &State, call: &Call, input: History) -> Result<Value, ApiError> {
-    let size = input.max_results.unwrap_or(50);
-    if !(1..=50).contains(&size) {
-        return Err(invalid(
-            "ValidationException",
-            Some(&size.to_string()),
-            "maxResults",
-            "Member must have value between 1 and 50, inclusive",
-        ));
-    }
+    let size = page_size(input.max_results, 50, 50)?;
     let wanted = Wanted::parse(state, call, &input.name)?;
     allow(state, call, "GetParameterHistory", &wanted.name)?;
     let (parameter, _) = Wanted {
@@ -233,17 +242,11 @@ pub(super) fn history(state: &State, call: &Call, input: History) -> Result<Valu
         ..wanted
     }
     .find(state, call)?;
-    let numbers: Vec<String> = parameter
-        .versions
-        .iter()
-        .map(|v| format!("{:020}", v.number))
-        .collect();
-    let items = numbers
-        .iter()
-        .map(String::as_str)
-        .zip(&parameter.versions)
-        .collect();
-    let (versions, next) = page(items, input.next_token.as_deref(), size)?;
+    let from = after(input.next_token.as_deref())?
+        .and_then(|n| n.parse::<u64>().ok())
+        .unwrap_or(0);
+    let versions = parameter.versions.iter().filter(|v| v.number > from);
+    let (versions, next) = page(versions, size, |v| v.number.to_string());
     let mut out = Vec::new();
     for version in versions {
         decrypt(state, call, parameter, version, input.with_decryption)?;

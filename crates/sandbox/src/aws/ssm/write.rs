@@ -42,19 +42,20 @@ pub(super) fn put_checked(state: &mut State, call: &Call, input: Put) -> Result<
     if !input.tags.is_empty() {
         allow(state, call, "AddTagsToResource", &input.name)?;
     }
-    if input.r#type == Some(Kind::SecureString) {
-        let action = if input.tier.as_deref() == Some("Advanced") {
+    let latest = state
+        .parameters
+        .get(&key(call, &input.name)?)
+        .and_then(Parameter::latest);
+    if input.r#type.or(latest.map(|v| v.kind)) == Some(Kind::SecureString) {
+        let advanced = input.tier.as_deref() == Some("Advanced");
+        let action = if advanced {
             "kms:GenerateDataKey"
         } else {
             "kms:Encrypt"
         };
-        allow_key(
-            state,
-            call,
-            action,
-            input.key_id.as_deref().unwrap_or(MANAGED_KEY),
-            &input.name,
-        )?;
+        let old = latest.and_then(|v| v.key_id.as_deref());
+        let key_id = input.key_id.as_deref().or(old).unwrap_or(MANAGED_KEY);
+        allow_key(state, call, action, key_id, &input.name)?;
     }
     let user = call.identity()?.arn.to_string();
     let (version, advanced) = put(state, place(call)?, input, &user, call.now)?;
@@ -77,6 +78,32 @@ pub(in super::super) fn put(
     );
     let old = state.parameters.get(&at);
     let latest = old.and_then(Parameter::latest);
+    check_overwrite(&input, latest)?;
+    let full = old.is_some_and(|p| p.versions.len() >= MAX_VERSIONS);
+    let labelled = |p: &Parameter| p.versions.first().is_some_and(|v| !v.labels.is_empty());
+    if full && old.is_some_and(labelled) {
+        return Err(ApiError::bad(
+            "ParameterMaxVersionLimitExceeded",
+            "You attempted to create a new version of a parameter that has 100 versions and whose oldest version has a label. Move the label to another version and try again.",
+        ));
+    }
+    let name = input.name.clone();
+    let (version, tags) = version(state, place, input, latest, user, now)?;
+    let (number, advanced) = (version.number, version.advanced);
+    let parameter = state.parameters.entry(at).or_insert_with(|| Parameter {
+        name,
+        versions: Vec::new(),
+        tags: BTreeMap::new(),
+    });
+    if full {
+        parameter.versions.remove(0);
+    }
+    parameter.versions.push(version);
+    parameter.tags.extend(tags);
+    Ok((number, advanced))
+}
+
+fn check_overwrite(input: &Put, latest: Option<&Version>) -> Result<(), ApiError> {
     if latest.is_some() && !input.overwrite {
         return Err(ApiError::bad(
             "ParameterAlreadyExists",
@@ -88,28 +115,26 @@ pub(in super::super) fn put(
             "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.",
         ));
     }
-    let kind = match (input.r#type, latest) {
-        (None, None) => {
-            return Err(validation(
-                "A parameter type is required when you create a parameter.",
-            ));
-        }
-        (None, Some(v)) => v.kind,
-        (Some(new), Some(v)) if (new == Kind::SecureString) != (v.kind == Kind::SecureString) => {
-            return Err(ApiError::bad(
-                "HierarchyTypeMismatchException",
-                "Parameter Store doesn't support changing a parameter type in a hierarchy. For example, you can't change a parameter from a String type to a SecureString type. You must create a new, unique parameter.",
-            ));
-        }
-        (Some(new), _) => new,
-    };
+    Ok(())
+}
+
+/// The new version; what the input leaves out is taken over from the latest.
+fn version(
+    state: &State,
+    place: Place<'_>,
+    input: Put,
+    latest: Option<&Version>,
+    user: &str,
+    now: i64,
+) -> Result<(Version, BTreeMap<String, String>), ApiError> {
+    let kind = kind(&input, latest)?;
     let advanced = tier(&input, latest.is_some_and(|v| v.advanced))?;
     check_value(&input, advanced)?;
     let key_id = key_id(state, place, &input, kind, latest)?;
-    let tags = tags::read(input.tags)?;
+    let secure = kind == Kind::SecureString;
     let version = Version {
         number: latest.map_or(1, |v| v.number + 1),
-        ciphertext: if kind == Kind::SecureString {
+        ciphertext: if secure {
             ciphertext(input.value.len())
         } else {
             String::new()
@@ -129,28 +154,23 @@ pub(in super::super) fn put(
         data_type: input.data_type.unwrap_or_else(|| "text".to_owned()),
         labels: BTreeSet::new(),
     };
-    let number = version.number;
-    let parameter = state.parameters.entry(at).or_insert_with(|| Parameter {
-        name: input.name,
-        versions: Vec::new(),
-        tags: BTreeMap::new(),
-    });
-    if parameter.versions.len() >= MAX_VERSIONS {
-        if parameter
-            .versions
-            .first()
-            .is_some_and(|v| !v.labels.is_empty())
-        {
-            return Err(ApiError::bad(
-                "ParameterMaxVersionLimitExceeded",
-                "You attempted to create a new version of a parameter that has 100 versions and whose oldest version has a label. Move the label to another version and try again.",
-            ));
+    Ok((version, tags::read(input.tags)?))
+}
+
+fn kind(input: &Put, latest: Option<&Version>) -> Result<Kind, ApiError> {
+    match (input.r#type, latest) {
+        (None, None) => Err(validation(
+            "A parameter type is required when you create a parameter.",
+        )),
+        (None, Some(v)) => Ok(v.kind),
+        (Some(new), Some(v)) if (new == Kind::SecureString) != (v.kind == Kind::SecureString) => {
+            Err(ApiError::bad(
+                "HierarchyTypeMismatchException",
+                "Parameter Store doesn't support changing a parameter type in a hierarchy. For example, you can't change a parameter from a String type to a SecureString type. You must create a new, unique parameter.",
+            ))
         }
-        parameter.versions.remove(0);
+        (Some(new), _) => Ok(new),
     }
-    parameter.versions.push(version);
-    parameter.tags.extend(tags);
-    Ok((number, advanced))
 }
 
 fn tier(input: &Put, was_advanced: bool) -> Result<bool, ApiError> {
@@ -312,17 +332,22 @@ pub(super) fn label(state: &mut State, call: &Call, input: Label) -> Result<Valu
     }
     let (good, bad): (Vec<String>, Vec<String>) =
         input.labels.into_iter().partition(|l| is_label(l));
+    let here = parameter.versions.iter().find(|v| v.number == number);
+    let labels: BTreeSet<&String> = here
+        .into_iter()
+        .flat_map(|v| &v.labels)
+        .chain(&good)
+        .collect();
+    if labels.len() > 10 {
+        return Err(ApiError::bad(
+            "ParameterVersionLabelLimitExceeded",
+            "A parameter version can have a maximum of ten labels.",
+        ));
+    }
     for version in &mut parameter.versions {
+        version.labels.retain(|l| !good.contains(l));
         if version.number == number {
             version.labels.extend(good.iter().cloned());
-            if version.labels.len() > 10 {
-                return Err(ApiError::bad(
-                    "ParameterVersionLabelLimitExceeded",
-                    "A parameter version can have a maximum of ten labels.",
-                ));
-            }
-        } else {
-            version.labels.retain(|l| !good.contains(l));
         }
     }
     Ok(json!({ "InvalidLabels": bad, "ParameterVersion": number }))

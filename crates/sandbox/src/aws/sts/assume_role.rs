@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyless_trust::aws::{Decision, Request, evaluate};
+use keyless_trust::aws::{Context, Decision, Request, evaluate};
 
 use super::super::Aws;
 use super::super::authorize::{Verdict, denied, judge};
@@ -73,7 +73,7 @@ fn authorize(
     identity: &Identity,
     wish: &Wish,
     action: &str,
-    facts: &keyless_trust::aws::Context,
+    facts: &Context,
 ) -> Result<(), ApiError> {
     let resource = wish.role.to_string();
     let mine = judge(state, identity, action, &resource, facts);
@@ -91,7 +91,7 @@ fn authorize(
     let granted = match trusted {
         Decision::Allowed {
             delegated: false, ..
-        } if same_account => !matches!(mine, Verdict::Denied(_) | Verdict::Silent("session")),
+        } if same_account => !mine.overrules_direct_grant(),
         Decision::Allowed { .. } => mine == Verdict::Allowed,
         _ => false,
     };
@@ -130,42 +130,7 @@ fn check_external_id(id: &str) -> Result<(), ApiError> {
 
 /// The tags asked for and those inherited; an inherited tag cannot be set anew.
 fn origin(identity: &Identity, form: &Form, chained: bool) -> Result<Origin, ApiError> {
-    let mut tags = BTreeMap::new();
-    for (key, value) in form.tags() {
-        let inherited = identity
-            .transitive
-            .iter()
-            .any(|t| t.eq_ignore_ascii_case(&key));
-        if chained && inherited {
-            return Err(ApiError::bad(
-                "InvalidParameterValue",
-                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
-            ));
-        }
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid(
-                "ValidationError",
-                Some(&key),
-                "Tags",
-                "Member must have length between 1 and 128, inclusive",
-            ));
-        }
-        if tags.keys().any(|k: &String| k.eq_ignore_ascii_case(&key)) {
-            return Err(ApiError::bad(
-                "InvalidParameterValue",
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
-        }
-        tags.insert(key, value);
-    }
-    if tags.len() > 50 {
-        return Err(invalid(
-            "ValidationError",
-            None,
-            "Tags",
-            "Member must have length less than or equal to 50",
-        ));
-    }
+    let mut tags = requested_tags(identity, form)?;
     let mut transitive: BTreeSet<String> = form.list("TransitiveTagKeys").into_iter().collect();
     if let Some(key) = transitive.iter().find(|k| !tags.contains_key(*k)) {
         return Err(ApiError::bad(
@@ -175,30 +140,58 @@ fn origin(identity: &Identity, form: &Form, chained: bool) -> Result<Origin, Api
             ),
         ));
     }
-    if chained {
-        for key in &identity.transitive {
-            if let Some(value) = identity.tags.get(key) {
-                tags.insert(key.clone(), value.clone());
-                transitive.insert(key.clone());
-            }
+    for key in &identity.transitive {
+        if let Some(value) = identity.tags.get(key) {
+            tags.insert(key.clone(), value.clone());
+            transitive.insert(key.clone());
         }
     }
-    let asked = form.get("SourceIdentity").map(str::to_owned);
-    if let (Some(mine), Some(asked)) = (&identity.source_identity, &asked)
-        && mine != asked
-    {
-        return Err(ApiError::new(
-            403,
-            "AccessDenied",
-            "The source identity of a chained session cannot be changed",
-        ));
-    }
-    let source_identity = asked.or_else(|| identity.source_identity.clone());
     Ok(Origin {
         tags,
         transitive,
-        source_identity,
-        federation: keyless_trust::aws::Context::new(),
+        source_identity: source_identity(identity, form)?,
+        federation: Context::new(),
         chained,
     })
+}
+
+fn requested_tags(identity: &Identity, form: &Form) -> Result<BTreeMap<String, String>, ApiError> {
+    let refused = |text: &str| Err(ApiError::bad("InvalidParameterValue", text));
+    let mut tags: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in form.tags() {
+        let same = |k: &String| k.eq_ignore_ascii_case(&key);
+        if identity.transitive.iter().any(same) {
+            return refused(
+                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.",
+            );
+        }
+        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
+            let limit = "Member must have length between 1 and 128, inclusive";
+            return Err(invalid("ValidationError", Some(&key), "Tags", limit));
+        }
+        if tags.keys().any(same) {
+            return refused(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            );
+        }
+        tags.insert(key, value);
+    }
+    if tags.len() > 50 {
+        let limit = "Member must have length less than or equal to 50";
+        return Err(invalid("ValidationError", None, "Tags", limit));
+    }
+    Ok(tags)
+}
+
+/// Once set, it stays the same along the chain.
+fn source_identity(identity: &Identity, form: &Form) -> Result<Option<String>, ApiError> {
+    let asked = form.get("SourceIdentity").map(str::to_owned);
+    match (&identity.source_identity, asked) {
+        (Some(mine), Some(asked)) if *mine != asked => Err(ApiError::new(
+            403,
+            "AccessDenied",
+            "The source identity of a chained session cannot be changed",
+        )),
+        (mine, asked) => Ok(asked.or_else(|| mine.clone())),
+    }
 }

@@ -156,6 +156,34 @@ async fn json_services_use_their_own_codes() {
     assert_eq!(nothing.error().1, "MissingAction");
 }
 
+/// Over HTTP/2 the host arrives as `:authority`, which the server hands on in the URI.
+#[tokio::test]
+async fn the_host_may_be_in_the_uri() {
+    let w = World::new().await;
+    let body = form(&[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]);
+    let mut headers = HeaderMap::new();
+    headers.insert("host", HeaderValue::from_static("localhost:8443"));
+    let signing = SigningKey {
+        key: w.admin(),
+        region: "eu-central-1",
+        service: "sts",
+        time: w.clock.unix(),
+    };
+    sign(&signing, "POST", "", &mut headers, body.as_bytes());
+    headers.remove("host");
+    for (uri, status) in [
+        ("https://localhost:8443/", 200),
+        ("https://localhost:8444/", 403),
+    ] {
+        let mut request = Request::post(uri).body(Body::from(body.clone())).unwrap();
+        *request.headers_mut() = headers.clone();
+        assert_eq!(
+            w.aws.router().oneshot(request).await.unwrap().status(),
+            status
+        );
+    }
+}
+
 #[test]
 fn secrets_are_not_printed() {
     let aws = Aws::new(AwsOptions::default());
