@@ -58,7 +58,9 @@ struct Inner {
 
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issuer").field("url", &self.0.url).finish_non_exhaustive()
+        f.debug_struct("Issuer")
+            .field("url", &self.0.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,15 +83,28 @@ impl Issuer {
     ///
     /// # Errors
     /// When the key cannot be made or the port is taken.
-    pub async fn start(tls: &Tls, clock: Clock, port: u16, folder: Option<&Path>) -> Result<Self, Error> {
+    pub async fn start(
+        tls: &Tls,
+        clock: Clock,
+        port: u16,
+        folder: Option<&Path>,
+    ) -> Result<Self, Error> {
         let file = folder.map(|f| f.join("issuer.key"));
-        let made = tokio::task::spawn_blocking(move || file.map_or_else(SigningKey::generate, |f| SigningKey::kept_in(&f)));
+        let made = tokio::task::spawn_blocking(move || {
+            file.map_or_else(SigningKey::generate, |f| SigningKey::kept_in(&f))
+        });
         let listener = Tls::listen(port).await?;
         let port = listener.local_addr().map_or(port, |a| a.port());
-        let key = made.await.map_err(|_| Error::Key("generation was interrupted"))??;
+        let key = made
+            .await
+            .map_err(|_| Error::Key("generation was interrupted"))??;
         let issuer = Self::new(format!("https://localhost:{port}"), clock, vec![key]);
         let serving = tls.serve(listener, issuer.router());
-        *issuer.0.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(serving);
+        *issuer
+            .0
+            .serving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(serving);
         Ok(issuer)
     }
 
@@ -107,7 +122,12 @@ impl Issuer {
 
     /// Ends the listener; tokens can still be minted and verified.
     pub async fn stop(&self) {
-        let serving = self.0.serving.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let serving = self
+            .0
+            .serving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(serving) = serving {
             serving.stop().await;
         }
@@ -116,13 +136,21 @@ impl Issuer {
     /// The published keys, the signing one first.
     #[must_use]
     pub fn keys(&self) -> Vec<Arc<SigningKey>> {
-        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Publishes a further key without signing with it: the first step of a rotation.
     pub fn announce(&self, key: SigningKey) -> String {
         let kid = key.kid().to_owned();
-        self.0.keys.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(key));
+        self.0
+            .keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(key));
         kid
     }
 

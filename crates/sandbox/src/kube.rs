@@ -92,7 +92,15 @@ impl Options {
     #[must_use]
     pub fn new(clock: Clock, issuer: Issuer, tls: Tls) -> Self {
         let audiences = vec!["https://kubernetes.default.svc.cluster.local".to_owned()];
-        Self { clock, issuer, tls, data: None, port: Some(0), audiences, ring: RING }
+        Self {
+            clock,
+            issuer,
+            tls,
+            data: None,
+            port: Some(0),
+            audiences,
+            ring: RING,
+        }
     }
 }
 
@@ -106,7 +114,9 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("url", &self.url()).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,8 +127,10 @@ impl Server {
     /// When the folder or the port cannot be used.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let store = match &options.data {
-            Some(folder) => Store::open(folder, options.ring)
-                .map_err(|source| Error::Folder { path: folder.display().to_string(), source })?,
+            Some(folder) => Store::open(folder, options.ring).map_err(|source| Error::Folder {
+                path: folder.display().to_string(),
+                source,
+            })?,
             None => Store::new(options.ring),
         };
         let admin_token = admin_token(options.data.as_deref())?;
@@ -142,10 +154,19 @@ impl Server {
         house::take_stock(&app);
         let housekeeper = tokio::spawn(house::keep(Arc::downgrade(&app)));
         let serving = match options.port {
-            Some(port) => Some(options.tls.serve(Tls::listen(port).await?, router(&app, Trust::Network))),
+            Some(port) => Some(
+                options
+                    .tls
+                    .serve(Tls::listen(port).await?, router(&app, Trust::Network)),
+            ),
             None => None,
         };
-        Ok(Self { app, serving, housekeeper, admin_token })
+        Ok(Self {
+            app,
+            serving,
+            housekeeper,
+            admin_token,
+        })
     }
 
     /// The server as a Tower service. Requests without credentials are the administrator's.
@@ -157,7 +178,10 @@ impl Server {
     /// Where the listener is: `https://127.0.0.1:<port>`; empty without one.
     #[must_use]
     pub fn url(&self) -> String {
-        self.serving.as_ref().map(|s| format!("https://{}", s.address())).unwrap_or_default()
+        self.serving
+            .as_ref()
+            .map(|s| format!("https://{}", s.address()))
+            .unwrap_or_default()
     }
 
     /// The authority's certificate.
@@ -176,8 +200,16 @@ impl Server {
     pub fn add_user(&self, name: &str, groups: &[&str], token: &str) {
         let mut all: Vec<String> = groups.iter().map(|&g| g.to_owned()).collect();
         all.push(rbac::AUTHENTICATED.to_owned());
-        let user = rbac::User { name: name.to_owned(), groups: all, ..rbac::User::default() };
-        self.app.tokens.write().unwrap_or_else(PoisonError::into_inner).insert(token.to_owned(), user);
+        let user = rbac::User {
+            name: name.to_owned(),
+            groups: all,
+            ..rbac::User::default()
+        };
+        self.app
+            .tokens
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token.to_owned(), user);
     }
 
     /// A kubeconfig for `admin`, for a user that was added, or for
@@ -186,7 +218,9 @@ impl Server {
     /// # Errors
     /// When there is no such user or account.
     pub fn kubeconfig(&self, user: &str) -> Result<String, Error> {
-        let token = self.token(user).ok_or_else(|| Error::Token { user: user.to_owned() })?;
+        let token = self.token(user).ok_or_else(|| Error::Token {
+            user: user.to_owned(),
+        })?;
         let (ca, url) = (STANDARD.encode(self.ca_pem()), self.url());
         Ok(format!(
             "apiVersion: v1\nkind: Config\nclusters:\n- name: keyless\n  cluster:\n    server: {url}\n    certificate-authority-data: {ca}\n\
@@ -199,14 +233,51 @@ impl Server {
         if user == "admin" {
             return Some(self.admin_token.clone());
         }
-        let Some((namespace, name)) = user.strip_prefix("system:serviceaccount:").and_then(|r| r.split_once(':')) else {
-            let tokens = self.app.tokens.read().unwrap_or_else(PoisonError::into_inner);
-            return tokens.iter().find(|(_, u)| u.name == user).map(|(t, _)| t.clone());
+        let Some((namespace, name)) = user
+            .strip_prefix("system:serviceaccount:")
+            .and_then(|r| r.split_once(':'))
+        else {
+            let tokens = self
+                .app
+                .tokens
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            return tokens
+                .iter()
+                .find(|(_, u)| u.name == user)
+                .map(|(t, _)| t.clone());
         };
-        let account = self.app.store.get(&store::Bucket::new("", "serviceaccounts"), namespace, name)?;
+        let account =
+            self.app
+                .store
+                .get(&store::Bucket::new("", "serviceaccounts"), namespace, name)?;
         let ttl = std::time::Duration::from_secs(24 * 3600);
-        let what = Mint { namespace, service_account: name, uid: account.uid(), audiences: &self.app.audiences, ttl, pod: None, secret: None };
+        let what = Mint {
+            namespace,
+            service_account: name,
+            uid: account.uid(),
+            audiences: &self.app.audiences,
+            ttl,
+            pod: None,
+            secret: None,
+        };
         self.app.issuer.mint(what).ok().map(|(token, _)| token)
+    }
+
+    /// The uid of a service account, if it exists.
+    #[must_use]
+    pub fn service_account_uid(&self, namespace: &str, name: &str) -> Option<String> {
+        let account =
+            self.app
+                .store
+                .get(&store::Bucket::new("", "serviceaccounts"), namespace, name)?;
+        Some(account.uid().to_owned())
+    }
+
+    /// The audience of tokens for this server.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.app.audiences.first().map_or("", String::as_str)
     }
 
     /// Forgets past events: watches from before are answered 410 Gone, as after a compaction.
@@ -244,7 +315,10 @@ fn admin_token(data: Option<&std::path::Path>) -> Result<String, Error> {
         return Ok(kept.trim().to_owned());
     }
     let token = uid();
-    tls::private_file(&file, token.as_bytes()).map_err(|source| Error::Folder { path: folder.display().to_string(), source })?;
+    tls::private_file(&file, token.as_bytes()).map_err(|source| Error::Folder {
+        path: folder.display().to_string(),
+        source,
+    })?;
     Ok(token)
 }
 
@@ -254,5 +328,12 @@ pub(crate) fn uid() -> String {
     let bits = random & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }

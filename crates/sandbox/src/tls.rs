@@ -15,8 +15,8 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -117,22 +117,32 @@ impl Tls {
 
     fn leaf(ca_pem: String, ca_key: KeyPair, names: &[&str]) -> Result<Self, Error> {
         let issuer = Issuer::from_ca_cert_pem(&ca_pem, ca_key)?;
-        let mut sans = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+        let mut sans = vec![
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+            "::1".to_owned(),
+        ];
         sans.extend(names.iter().map(|&n| n.to_owned()));
         let mut params = dated(CertificateParams::new(sans)?);
-        params.distinguished_name.push(DnType::CommonName, "localhost");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let leaf = params.signed_by(&key, &issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], key)?;
+        let mut config =
+            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { ca_pem: ca_pem.into(), config: Arc::new(config) })
+        Ok(Self {
+            ca_pem: ca_pem.into(),
+            config: Arc::new(config),
+        })
     }
 
     /// The authority's certificate, for clients to trust.
@@ -147,23 +157,33 @@ impl Tls {
     /// When the port is taken.
     pub async fn listen(port: u16) -> Result<TcpListener, Error> {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+        TcpListener::bind(address)
+            .await
+            .map_err(|source| Error::Listen { address, source })
     }
 
     /// Serves `router` on `listener` until the returned handle is stopped or dropped.
     #[must_use]
     pub fn serve(&self, listener: TcpListener, router: Router) -> Serving {
-        let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let address = listener
+            .local_addr()
+            .unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
         let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, acceptor, router, stopped));
-        Serving { address, stop, task: Some(task) }
+        Serving {
+            address,
+            stop,
+            task: Some(task),
+        }
     }
 }
 
 fn authority() -> CertificateParams {
     let mut params = dated(CertificateParams::default());
-    params.distinguished_name.push(DnType::CommonName, "keyless sandbox");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "keyless sandbox");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -218,7 +238,12 @@ impl Drop for Serving {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
@@ -241,11 +266,22 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, router: Router, mu
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
-    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+        return;
+    };
     let mut builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-    builder.http2().max_concurrent_streams(1000).initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+    builder
+        .http2()
+        .max_concurrent_streams(1000)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20);
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {

@@ -1,6 +1,7 @@
 //! The API server, driven through its router as any client would.
 
 mod access;
+mod admission;
 mod crud;
 mod custom;
 mod house;
@@ -63,30 +64,55 @@ impl Cluster {
     pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let clock = Clock::default();
         let tls = Tls::new().unwrap();
-        let issuer = Issuer::new("https://localhost:1", clock.clone(), vec![SigningKey::from_pem(&KEY).unwrap()]);
+        let issuer = Issuer::new(
+            "https://localhost:1",
+            clock.clone(),
+            vec![SigningKey::from_pem(&KEY).unwrap()],
+        );
         let mut options = Options::new(clock.clone(), issuer.clone(), tls);
         options.port = None;
         change(&mut options);
         let server = Server::start(options).await.unwrap();
         let router = server.router();
-        Self { server, issuer, clock, router }
+        Self {
+            server,
+            issuer,
+            clock,
+            router,
+        }
     }
 
     pub async fn raw(&self, request: Request<Body>) -> http::Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = self.raw(request.body(body.into()).unwrap()).await;
         let code = response.status().as_u16();
-        let warnings = response.headers().get_all("warning").iter().map(|v| v.to_str().unwrap().to_owned()).collect();
+        let warnings = response
+            .headers()
+            .get_all("warning")
+            .iter()
+            .map(|v| v.to_str().unwrap().to_owned())
+            .collect();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
-        Answer { code, body, warnings }
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
+        Answer {
+            code,
+            body,
+            warnings,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -94,20 +120,45 @@ impl Cluster {
     }
 
     pub async fn get_as(&self, path: &str, accept: &str) -> Answer {
-        self.send(Method::GET, path, &[("accept", accept)], Body::empty()).await
+        self.send(Method::GET, path, &[("accept", accept)], Body::empty())
+            .await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::POST, path, &[("content-type", "application/json"), ("user-agent", "tester/1.0")], body.to_string()).await
+        self.send(
+            Method::POST,
+            path,
+            &[
+                ("content-type", "application/json"),
+                ("user-agent", "tester/1.0"),
+            ],
+            body.to_string(),
+        )
+        .await
     }
 
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
-        self.send(Method::PUT, path, &[("content-type", "application/json"), ("user-agent", "tester/1.0")], body.to_string()).await
+        self.send(
+            Method::PUT,
+            path,
+            &[
+                ("content-type", "application/json"),
+                ("user-agent", "tester/1.0"),
+            ],
+            body.to_string(),
+        )
+        .await
     }
 
     pub async fn patch(&self, path: &str, language: &str, body: &Value) -> Answer {
         let content = format!("application/{language}");
-        self.send(Method::PATCH, path, &[("content-type", &content), ("user-agent", "tester/1.0")], body.to_string()).await
+        self.send(
+            Method::PATCH,
+            path,
+            &[("content-type", &content), ("user-agent", "tester/1.0")],
+            body.to_string(),
+        )
+        .await
     }
 
     pub async fn merge(&self, path: &str, body: &Value) -> Answer {
@@ -115,7 +166,12 @@ impl Cluster {
     }
 
     pub async fn apply(&self, path: &str, manager: &str, body: &Value) -> Answer {
-        self.patch(&format!("{path}?fieldManager={manager}"), "apply-patch+yaml", body).await
+        self.patch(
+            &format!("{path}?fieldManager={manager}"),
+            "apply-patch+yaml",
+            body,
+        )
+        .await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {
@@ -123,7 +179,13 @@ impl Cluster {
     }
 
     pub async fn delete_with(&self, path: &str, options: &Value) -> Answer {
-        self.send(Method::DELETE, path, &[("content-type", "application/json")], options.to_string()).await
+        self.send(
+            Method::DELETE,
+            path,
+            &[("content-type", "application/json")],
+            options.to_string(),
+        )
+        .await
     }
 
     /// Waits until `path` answers 404.
@@ -177,9 +239,11 @@ pub fn definition() -> Value {
         }, "x-kubernetes-validations": [{"rule": "self.size < 100 || self.colour == 'blue'", "message": "only blue may be large"}]},
         "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
     }}});
-    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": schema,
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage, "schema": schema,
         "subresources": {"status": {}}, "selectableFields": [{"jsonPath": ".spec.colour"}],
-        "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}]});
+        "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}]})
+    };
     json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "widgets.example.com"},
         "spec": {"group": "example.com", "scope": "Namespaced",
             "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wd"], "categories": ["toys"]},
@@ -188,5 +252,9 @@ pub fn definition() -> Value {
 
 /// The version of an object as a number.
 pub fn version(object: &Value) -> u64 {
-    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
 }

@@ -66,12 +66,20 @@ impl Issuer {
     #[must_use]
     pub fn requests(&self) -> Requests {
         let switches = &self.0.faults;
-        Requests { discovery: switches.discovery.load(Ordering::Relaxed), keys: switches.keys.load(Ordering::Relaxed) }
+        Requests {
+            discovery: switches.discovery.load(Ordering::Relaxed),
+            keys: switches.keys.load(Ordering::Relaxed),
+        }
     }
 
     /// Makes delivery fail from now on; the default value repairs it.
     pub fn set_faults(&self, faults: Faults) {
-        *self.0.faults.faults.write().unwrap_or_else(PoisonError::into_inner) = faults;
+        *self
+            .0
+            .faults
+            .faults
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
     /// Both documents at their paths.
@@ -83,21 +91,32 @@ impl Issuer {
     }
 
     fn faults(&self) -> Faults {
-        self.0.faults.faults.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .faults
+            .faults
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 async fn discovery(State(issuer): State<Issuer>) -> Response {
     issuer.0.faults.discovery.fetch_add(1, Ordering::Relaxed);
     let faults = issuer.faults();
-    let body = faults.discovery.clone().unwrap_or_else(|| issuer.discovery().to_string());
+    let body = faults
+        .discovery
+        .clone()
+        .unwrap_or_else(|| issuer.discovery().to_string());
     deliver(&faults, "application/json", body).await
 }
 
 async fn keys(State(issuer): State<Issuer>) -> Response {
     issuer.0.faults.keys.fetch_add(1, Ordering::Relaxed);
     let faults = issuer.faults();
-    let body = faults.keys.clone().unwrap_or_else(|| issuer.jwks().to_string());
+    let body = faults
+        .keys
+        .clone()
+        .unwrap_or_else(|| issuer.jwks().to_string());
     deliver(&faults, "application/jwk-set+json", body).await
 }
 
@@ -107,12 +126,16 @@ async fn deliver(faults: &Faults, content_type: &'static str, body: String) -> R
     }
     if let Some(status) = faults.status {
         let mut response = Response::new(axum::body::Body::empty());
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         return response;
     }
     let mut response = Response::new(axum::body::Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("public, max-age=3600"));
+    headers.insert(
+        CACHE_CONTROL,
+        http::HeaderValue::from_static("public, max-age=3600"),
+    );
     response
 }

@@ -4,13 +4,28 @@ use super::{Bound, Invalid, Issuer, Mint, SigningKey};
 use crate::clock::Clock;
 
 fn issuer() -> Issuer {
-    Issuer::new("https://localhost:1", Clock::default(), vec![SigningKey::generate().unwrap()])
+    Issuer::new(
+        "https://localhost:1",
+        Clock::default(),
+        vec![SigningKey::generate().unwrap()],
+    )
 }
 
 fn mint(issuer: &Issuer, audience: &str) -> String {
     let audiences = [audience.to_owned()];
-    let pod = Some(Bound { name: "p".into(), uid: "u2".into() });
-    let what = Mint { namespace: "n", service_account: "s", uid: "u1", audiences: &audiences, ttl: Duration::from_secs(600), pod, secret: None };
+    let pod = Some(Bound {
+        name: "p".into(),
+        uid: "u2".into(),
+    });
+    let what = Mint {
+        namespace: "n",
+        service_account: "s",
+        uid: "u1",
+        audiences: &audiences,
+        ttl: Duration::from_secs(600),
+        pod,
+        secret: None,
+    };
     issuer.mint(what).unwrap().0
 }
 
@@ -25,19 +40,28 @@ fn a_token_has_the_real_shape_and_verifies() {
     assert_eq!(claims.sub, "system:serviceaccount:n:s");
     assert_eq!(claims.exp - claims.iat, 600);
     assert_eq!(claims.kubernetes.pod.unwrap().uid, "u2");
-    assert_eq!(issuer.verify(&token, &["b".to_owned()]).unwrap_err(), Invalid::Audience { have: vec!["a".into()], want: vec!["b".into()] });
+    assert_eq!(
+        issuer.verify(&token, &["b".to_owned()]).unwrap_err(),
+        Invalid::Audience {
+            have: vec!["a".into()],
+            want: vec!["b".into()]
+        }
+    );
 }
 
 #[test]
 fn an_independent_verifier_accepts_it_by_the_published_key() {
     let issuer = issuer();
     let token = mint(&issuer, "a");
-    let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(issuer.keys()[0].jwk().clone()).unwrap();
+    let jwk: jsonwebtoken::jwk::Jwk =
+        serde_json::from_value(issuer.keys()[0].jwk().clone()).unwrap();
     let key = jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
     rules.set_audience(&["a"]);
     rules.set_issuer(&[issuer.url()]);
-    let claims = jsonwebtoken::decode::<serde_json::Value>(&token, &key, &rules).unwrap().claims;
+    let claims = jsonwebtoken::decode::<serde_json::Value>(&token, &key, &rules)
+        .unwrap()
+        .claims;
     assert_eq!(claims["kubernetes.io"]["serviceaccount"]["uid"], "u1");
     assert!(claims["aud"].is_array());
 }
@@ -54,9 +78,16 @@ fn time_and_tampering_are_judged() {
     issuer.clock().skew(0);
     let (head, rest) = token.split_once('.').unwrap();
     let (body, _) = rest.split_once('.').unwrap();
-    assert_eq!(issuer.verify(&format!("{head}.{body}.AAAA"), &wanted), Err(Invalid::Signature));
+    assert_eq!(
+        issuer.verify(&format!("{head}.{body}.AAAA"), &wanted),
+        Err(Invalid::Signature)
+    );
     assert_eq!(issuer.verify("a.b", &wanted), Err(Invalid::Malformed));
-    let other = Issuer::new("https://localhost:1", Clock::default(), vec![SigningKey::generate().unwrap()]);
+    let other = Issuer::new(
+        "https://localhost:1",
+        Clock::default(),
+        vec![SigningKey::generate().unwrap()],
+    );
     assert_eq!(other.verify(&token, &wanted), Err(Invalid::Key));
 }
 

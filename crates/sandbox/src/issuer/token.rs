@@ -127,10 +127,16 @@ impl Issuer {
                 namespace: what.namespace.to_owned(),
                 pod: what.pod,
                 secret: what.secret,
-                serviceaccount: Bound { name: what.service_account.to_owned(), uid: what.uid.to_owned() },
+                serviceaccount: Bound {
+                    name: what.service_account.to_owned(),
+                    uid: what.uid.to_owned(),
+                },
             },
             nbf: now,
-            sub: format!("system:serviceaccount:{}:{}", what.namespace, what.service_account),
+            sub: format!(
+                "system:serviceaccount:{}:{}",
+                what.namespace, what.service_account
+            ),
         };
         let body = serde_json::to_vec(&claims).map_err(|_| Error::Sign)?;
         Ok((self.sign(&body)?, claims))
@@ -141,9 +147,21 @@ impl Issuer {
     /// # Errors
     /// When signing fails.
     pub fn sign(&self, claims: &[u8]) -> Result<String, Error> {
-        let key = self.keys().into_iter().next().ok_or(Error::Key("no key is active"))?;
-        let header = serde_json::to_vec(&Header { alg: "RS256".to_owned(), kid: key.kid().to_owned() }).map_err(|_| Error::Sign)?;
-        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let key = self
+            .keys()
+            .into_iter()
+            .next()
+            .ok_or(Error::Key("no key is active"))?;
+        let header = serde_json::to_vec(&Header {
+            alg: "RS256".to_owned(),
+            kid: key.kid().to_owned(),
+        })
+        .map_err(|_| Error::Sign)?;
+        let message = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims)
+        );
         let signature = key.sign(message.as_bytes())?;
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
@@ -154,16 +172,25 @@ impl Issuer {
     /// The first thing wrong with it.
     pub fn verify(&self, token: &str, audiences: &[String]) -> Result<Claims, Invalid> {
         let mut parts = token.split('.');
-        let (Some(head), Some(body), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(head), Some(body), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(Invalid::Malformed);
         };
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| Invalid::Malformed);
-        let header: Header = serde_json::from_slice(&decode(head)?).map_err(|_| Invalid::Malformed)?;
-        let claims: Claims = serde_json::from_slice(&decode(body)?).map_err(|_| Invalid::Malformed)?;
+        let header: Header =
+            serde_json::from_slice(&decode(head)?).map_err(|_| Invalid::Malformed)?;
+        let claims: Claims =
+            serde_json::from_slice(&decode(body)?).map_err(|_| Invalid::Malformed)?;
         if claims.iss != self.url() {
             return Err(Invalid::Issuer);
         }
-        let key = self.keys().into_iter().find(|k| k.kid() == header.kid).filter(|_| header.alg == "RS256").ok_or(Invalid::Key)?;
+        let key = self
+            .keys()
+            .into_iter()
+            .find(|k| k.kid() == header.kid)
+            .filter(|_| header.alg == "RS256")
+            .ok_or(Invalid::Key)?;
         let signed = token.get(..head.len() + 1 + body.len()).unwrap_or_default();
         if !key.verify(signed.as_bytes(), &decode(signature)?) {
             return Err(Invalid::Signature);
@@ -177,7 +204,10 @@ impl Issuer {
             return Err(Invalid::NotYet);
         }
         if !claims.aud.iter().any(|a| audiences.contains(a)) {
-            return Err(Invalid::Audience { have: claims.aud, want: audiences.to_vec() });
+            return Err(Invalid::Audience {
+                have: claims.aud,
+                want: audiences.to_vec(),
+            });
         }
         Ok(claims)
     }

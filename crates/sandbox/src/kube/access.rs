@@ -31,10 +31,19 @@ impl Access {
         }
         let mut slot = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let all = |plurals: [&str; 2]| -> Vec<Arc<Object>> {
-            plurals.into_iter().flat_map(|p| app.store.list(&Bucket::new(GROUP, p), None).0).collect()
+            plurals
+                .into_iter()
+                .flat_map(|p| app.store.list(&Bucket::new(GROUP, p), None).0)
+                .collect()
         };
-        let (roles, bindings) = (all(["roles", "clusterroles"]), all(["rolebindings", "clusterrolebindings"]));
-        let rules = Arc::new(Authorizer::new(roles.iter().map(|o| o.value()), bindings.iter().map(|o| o.value())));
+        let (roles, bindings) = (
+            all(["roles", "clusterroles"]),
+            all(["rolebindings", "clusterrolebindings"]),
+        );
+        let rules = Arc::new(Authorizer::new(
+            roles.iter().map(|o| o.value()),
+            bindings.iter().map(|o| o.value()),
+        ));
         *slot = Some(Arc::clone(&rules));
         rules
     }

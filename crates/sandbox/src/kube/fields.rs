@@ -10,15 +10,22 @@ use super::status::Status;
 /// Whether two states differ at most in their managed fields and resource version.
 #[must_use]
 pub fn same_but_managed(old: &Value, new: &Value) -> bool {
-    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return false };
-    let rest = |m: &serde_json::Map<String, Value>, n: &serde_json::Map<String, Value>, skip: &[&str]| {
-        let known = |k: &&String| !skip.contains(&k.as_str());
-        m.keys().filter(known).all(|k| m.get(k) == n.get(k)) && n.keys().filter(known).all(|k| m.contains_key(k))
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
+        return false;
     };
+    let rest =
+        |m: &serde_json::Map<String, Value>, n: &serde_json::Map<String, Value>, skip: &[&str]| {
+            let known = |k: &&String| !skip.contains(&k.as_str());
+            m.keys().filter(known).all(|k| m.get(k) == n.get(k))
+                && n.keys().filter(known).all(|k| m.contains_key(k))
+        };
     if !rest(old, new, &["metadata"]) {
         return false;
     }
-    match (old.get("metadata").and_then(Value::as_object), new.get("metadata").and_then(Value::as_object)) {
+    match (
+        old.get("metadata").and_then(Value::as_object),
+        new.get("metadata").and_then(Value::as_object),
+    ) {
         (Some(m), Some(n)) => rest(m, n, &["managedFields", "resourceVersion"]),
         _ => false,
     }
@@ -34,7 +41,9 @@ pub fn track(ctx: &Context, old: Option<&Value>, new: &mut Value, now: &str) {
 /// # Errors
 /// 500, as the API answers.
 pub fn check(ctx: &Context, applied: &Value) -> Result<(), Status> {
-    let Some(schema) = schema(ctx) else { return Ok(()) };
+    let Some(schema) = schema(ctx) else {
+        return Ok(());
+    };
     managed_fields::check(applied, schema).map_err(|message| Status::new(500, "", message))
 }
 
@@ -42,10 +51,28 @@ pub fn check(ctx: &Context, applied: &Value) -> Result<(), Status> {
 ///
 /// # Errors
 /// 409 with the conflicting fields.
-pub fn apply(ctx: &Context, old: Option<&Value>, applied: &Value, now: &str) -> Result<Value, Status> {
+pub fn apply(
+    ctx: &Context,
+    old: Option<&Value>,
+    applied: &Value,
+    now: &str,
+) -> Result<Value, Status> {
     let force = ctx.params.force == Some(true);
-    managed_fields::apply(old, applied, &ctx.manager, force, schema(ctx), subresource(ctx), now).map_err(|conflicts| {
-        let mut status = Status::new(409, "Conflict", managed_fields::conflict_message(&conflicts));
+    managed_fields::apply(
+        old,
+        applied,
+        &ctx.manager,
+        force,
+        schema(ctx),
+        subresource(ctx),
+        now,
+    )
+    .map_err(|conflicts| {
+        let mut status = Status::new(
+            409,
+            "Conflict",
+            managed_fields::conflict_message(&conflicts),
+        );
         for conflict in &conflicts {
             status = status.with_cause("FieldManagerConflict", conflict.cause(), &conflict.field);
         }

@@ -30,7 +30,12 @@ pub fn definitions() -> Bucket {
 }
 
 /// Called after every write of an object.
-pub fn written(app: &Arc<App>, resource: &Resource, object: &Arc<Object>, old: Option<&Arc<Object>>) {
+pub fn written(
+    app: &Arc<App>,
+    resource: &Resource,
+    object: &Arc<Object>,
+    old: Option<&Arc<Object>>,
+) {
     changed(app, resource);
     if old.is_none() && resource.is("", "namespaces") {
         namespace::furnish(app, object.name());
@@ -39,7 +44,10 @@ pub fn written(app: &Arc<App>, resource: &Resource, object: &Arc<Object>, old: O
     let owned = super::store::owners(value).next().is_some();
     if owned || object::is_terminating(value) {
         let key = Key::of(&resource.bucket, value);
-        app.pending.lock().unwrap_or_else(PoisonError::into_inner).push(key);
+        app.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key);
         app.chores.notify_one();
     }
 }
@@ -66,14 +74,29 @@ fn changed(app: &Arc<App>, resource: &Resource) {
 /// Serves what the stored definitions say.
 pub fn refresh(app: &App) {
     let (definitions, _) = app.store.list(&definitions(), None);
-    app.registry.replace(definitions.iter().flat_map(|crd| resource::resources(crd.value())).collect());
+    app.registry.replace(
+        definitions
+            .iter()
+            .flat_map(|crd| resource::resources(crd.value()))
+            .collect(),
+    );
 }
 
 /// Deletes `object` as of now, or begins to. The object and whether it is gone; `None` when
 /// another write came between.
-pub fn delete(app: &Arc<App>, resource: &Resource, object: &Arc<Object>, propagation: &str) -> Option<(Arc<Object>, bool)> {
-    let mut finalizers: Vec<String> = object::finalizers(object.value()).map(str::to_owned).collect();
-    finalizers.retain(|f| !(matches!(propagation, "Background" | "Foreground") && f == ORPHAN || matches!(propagation, "Background" | "Orphan") && f == FOREGROUND));
+pub fn delete(
+    app: &Arc<App>,
+    resource: &Resource,
+    object: &Arc<Object>,
+    propagation: &str,
+) -> Option<(Arc<Object>, bool)> {
+    let mut finalizers: Vec<String> = object::finalizers(object.value())
+        .map(str::to_owned)
+        .collect();
+    finalizers.retain(|f| {
+        !(matches!(propagation, "Background" | "Foreground") && f == ORPHAN
+            || matches!(propagation, "Background" | "Orphan") && f == FOREGROUND)
+    });
     let wanted = match propagation {
         "Foreground" => Some(FOREGROUND),
         "Orphan" => Some(ORPHAN),
@@ -117,11 +140,16 @@ fn begin_deletion(app: &App, resource: &Resource, new: &mut Value) {
         return;
     }
     object::set_meta(new, "deletionTimestamp", app.now());
-    if !resource.is("", "namespaces") && !resource.is("apiextensions.k8s.io", "customresourcedefinitions") {
+    if !resource.is("", "namespaces")
+        && !resource.is("apiextensions.k8s.io", "customresourcedefinitions")
+    {
         object::set_meta(new, "deletionGracePeriodSeconds", 0);
     }
     if resource.generation {
-        let generation = new.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0);
+        let generation = new
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0);
         object::set_meta(new, "generation", generation + 1);
     }
     if resource.is("", "namespaces")
@@ -132,7 +160,11 @@ fn begin_deletion(app: &App, resource: &Resource, new: &mut Value) {
 }
 
 /// Changes an object whatever comes between; nothing when it is gone or `change` says so.
-pub(super) fn amend(app: &Arc<App>, key: &Key, change: impl Fn(&mut Value) -> bool) -> Option<Arc<Object>> {
+pub(super) fn amend(
+    app: &Arc<App>,
+    key: &Key,
+    change: impl Fn(&mut Value) -> bool,
+) -> Option<Arc<Object>> {
     let resource = app.registry.catalogue().by_bucket(&key.bucket)?;
     loop {
         let old = app.store.get(&key.bucket, &key.namespace, &key.name)?;
@@ -140,8 +172,14 @@ pub(super) fn amend(app: &Arc<App>, key: &Key, change: impl Fn(&mut Value) -> bo
         if !change(&mut new) {
             return Some(old);
         }
-        let ends = object::is_terminating(&new) && object::finalizers(&new).next().is_none() && !kinds::is_held(&resource, &new);
-        let done = if ends { app.store.remove(key, old.version()) } else { app.store.replace(&key.bucket, old.version(), new) };
+        let ends = object::is_terminating(&new)
+            && object::finalizers(&new).next().is_none()
+            && !kinds::is_held(&resource, &new);
+        let done = if ends {
+            app.store.remove(key, old.version())
+        } else {
+            app.store.replace(&key.bucket, old.version(), new)
+        };
         match done {
             Ok(object) if ends => {
                 removed(app, &resource, &object);
@@ -160,7 +198,10 @@ pub(super) fn amend(app: &Arc<App>, key: &Key, change: impl Fn(&mut Value) -> bo
 /// Takes a finalizer from an object.
 pub(super) fn release(app: &Arc<App>, key: &Key, finalizer: &str) {
     amend(app, key, |value| {
-        let kept: Vec<String> = object::finalizers(value).filter(|f| *f != finalizer).map(str::to_owned).collect();
+        let kept: Vec<String> = object::finalizers(value)
+            .filter(|f| *f != finalizer)
+            .map(str::to_owned)
+            .collect();
         if kept.len() == object::finalizers(value).count() {
             return false;
         }
@@ -176,7 +217,9 @@ pub(super) fn release(app: &Arc<App>, key: &Key, finalizer: &str) {
 /// Does what is to be done until the server is gone.
 pub async fn keep(app: Weak<App>) {
     loop {
-        let Some(chores) = app.upgrade().map(|a| Arc::clone(&a.chores)) else { return };
+        let Some(chores) = app.upgrade().map(|a| Arc::clone(&a.chores)) else {
+            return;
+        };
         let _ = tokio::time::timeout(Duration::from_secs(5), chores.notified()).await;
         let Some(app) = app.upgrade() else { return };
         if *app.stopped.borrow() {
@@ -194,7 +237,9 @@ pub fn take_stock(app: &Arc<App>) {
     let mut pending = app.pending.lock().unwrap_or_else(PoisonError::into_inner);
     for bucket in app.store.buckets() {
         for object in app.store.list(&bucket, None).0 {
-            if object::is_terminating(object.value()) || super::store::owners(object.value()).next().is_some() {
+            if object::is_terminating(object.value())
+                || super::store::owners(object.value()).next().is_some()
+            {
                 pending.push(Key::of(&bucket, object.value()));
             }
         }

@@ -39,7 +39,11 @@ fn known(resource: &Resource) -> Option<&'static [&'static str]> {
     Some(match (&*resource.group, &*resource.plural) {
         ("", "secrets") => &["data", "immutable", "stringData", "type"],
         ("", "configmaps") => &["binaryData", "data", "immutable"],
-        ("", "serviceaccounts") => &["automountServiceAccountToken", "imagePullSecrets", "secrets"],
+        ("", "serviceaccounts") => &[
+            "automountServiceAccountToken",
+            "imagePullSecrets",
+            "secrets",
+        ],
         ("", "endpoints") => &["subsets"],
         ("discovery.k8s.io", _) => &["addressType", "endpoints", "ports"],
         ("rbac.authorization.k8s.io", "roles") => &["rules"],
@@ -58,14 +62,20 @@ fn known(resource: &Resource) -> Option<&'static [&'static str]> {
 pub fn decode(resource: &Resource, body: &mut Value) -> Result<Vec<String>, Status> {
     let mut dropped = Vec::new();
     if let Some(metadata) = object::metadata_mut(body) {
-        metadata.retain(|key, _| METADATA.contains(&key.as_str()) || { dropped.push(format!("metadata.{key}")); false });
+        metadata.retain(|key, _| {
+            METADATA.contains(&key.as_str()) || {
+                dropped.push(format!("metadata.{key}"));
+                false
+            }
+        });
     }
     if resource.custom.is_some() {
         return Ok(dropped);
     }
     if let (Some(known), Some(map)) = (known(resource), body.as_object_mut()) {
         map.retain(|key, _| {
-            let keep = matches!(key.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&key.as_str());
+            let keep = matches!(key.as_str(), "apiVersion" | "kind" | "metadata")
+                || known.contains(&key.as_str());
             if !keep {
                 dropped.push(key.clone());
             }
@@ -77,7 +87,13 @@ pub fn decode(resource: &Resource, body: &mut Value) -> Result<Vec<String>, Stat
 }
 
 /// Sets what the server sets in a new or changed object.
-pub fn prepare(resource: &Resource, new: &mut Value, old: Option<&Value>, subresource: &str, now: &str) {
+pub fn prepare(
+    resource: &Resource,
+    new: &mut Value,
+    old: Option<&Value>,
+    subresource: &str,
+    now: &str,
+) {
     match (&*resource.group, &*resource.plural) {
         ("", "secrets") => data::prepare_secret(new, old),
         ("", "namespaces") => namespace(new, old, subresource),
@@ -109,20 +125,27 @@ pub fn validate(resource: &Resource, new: &Value, old: Option<&Value>) -> Vec<Ca
 pub fn may_create_on_update(resource: &Resource) -> bool {
     matches!(
         (&*resource.group, &*resource.plural),
-        ("" | "events.k8s.io", "events" | "endpoints" | "services") | ("coordination.k8s.io" | "rbac.authorization.k8s.io", _)
+        ("" | "events.k8s.io", "events" | "endpoints" | "services")
+            | ("coordination.k8s.io" | "rbac.authorization.k8s.io", _)
     )
 }
 
 /// Whether a terminating object must stay for another reason than its finalizers.
 #[must_use]
 pub fn is_held(resource: &Resource, value: &Value) -> bool {
-    resource.is("", "namespaces") && value.get("spec").is_some_and(|s| items(s, "finalizers").next().is_some())
+    resource.is("", "namespaces")
+        && value
+            .get("spec")
+            .is_some_and(|s| items(s, "finalizers").next().is_some())
 }
 
 /// Whether a completed delete answers with the object instead of a Status.
 #[must_use]
 pub fn answers_deleted_object(resource: &Resource) -> bool {
-    matches!((&*resource.group, &*resource.plural), ("", "serviceaccounts" | "pods" | "services"))
+    matches!(
+        (&*resource.group, &*resource.plural),
+        ("", "serviceaccounts" | "pods" | "services")
+    )
 }
 
 fn namespace(new: &mut Value, old: Option<&Value>, subresource: &str) {
@@ -147,9 +170,18 @@ fn pod(new: &mut Value, old: Option<&Value>) {
     if old.is_some() {
         return;
     }
-    set(new, "status", json!({"phase": "Pending", "qosClass": "BestEffort"}));
+    set(
+        new,
+        "status",
+        json!({"phase": "Pending", "qosClass": "BestEffort"}),
+    );
     if let Some(spec) = new.get_mut("spec") {
-        for (field, value) in [("restartPolicy", "Always"), ("serviceAccountName", "default"), ("dnsPolicy", "ClusterFirst"), ("schedulerName", "default-scheduler")] {
+        for (field, value) in [
+            ("restartPolicy", "Always"),
+            ("serviceAccountName", "default"),
+            ("dnsPolicy", "ClusterFirst"),
+            ("schedulerName", "default-scheduler"),
+        ] {
             if text(spec, field).is_empty() {
                 set(spec, field, value);
             }

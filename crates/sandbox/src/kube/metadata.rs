@@ -17,7 +17,11 @@ const ANNOTATIONS: usize = 256 * 1024;
 pub fn begin(resource: &Resource, value: &mut Value, now: &str) -> Result<(), Status> {
     let version = meta(value, "resourceVersion");
     if !matches!(version, "" | "0") {
-        return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
+        return Err(Status::new(
+            500,
+            "",
+            "resourceVersion should not be set on objects to be created",
+        ));
     }
     if meta(value, "name").is_empty() {
         let prefix = meta(value, "generateName").to_owned();
@@ -29,10 +33,23 @@ pub fn begin(resource: &Resource, value: &mut Value, now: &str) -> Result<(), St
     if resource.status && resource.custom.is_some() {
         object::unset(value, "status");
     }
-    let Some(map) = metadata_mut(value) else { return Ok(()) };
-    for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"] {
+    let Some(map) = metadata_mut(value) else {
+        return Ok(());
+    };
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "managedFields",
+    ] {
         // Server-side apply brings its own managed fields.
-        if field != "managedFields" || map.get(field).is_none_or(|m| m.as_array().is_none_or(Vec::is_empty)) {
+        if field != "managedFields"
+            || map
+                .get(field)
+                .is_none_or(|m| m.as_array().is_none_or(Vec::is_empty))
+        {
             map.remove(field);
         }
     }
@@ -49,7 +66,11 @@ pub fn begin(resource: &Resource, value: &mut Value, now: &str) -> Result<(), St
 fn suffix() -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let bytes: [u8; 5] = rand::random();
-    bytes.iter().filter_map(|b| LETTERS.get(usize::from(*b) % LETTERS.len())).map(|&b| char::from(b)).collect()
+    bytes
+        .iter()
+        .filter_map(|b| LETTERS.get(usize::from(*b) % LETTERS.len()))
+        .map(|&b| char::from(b))
+        .collect()
 }
 
 /// Carries over what an update cannot change.
@@ -59,12 +80,30 @@ fn suffix() -> String {
 pub fn carry(resource: &Resource, old: &Object, new: &mut Value) -> Result<(), Status> {
     let uid = meta(new, "uid");
     if !uid.is_empty() && uid != old.uid() {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", old.uid());
-        return Err(Status::conflict(&resource.group, &resource.plural, old.name(), why));
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            old.uid()
+        );
+        return Err(Status::conflict(
+            &resource.group,
+            &resource.plural,
+            old.name(),
+            why,
+        ));
     }
     let before = old.value().get("metadata");
-    let Some(map) = metadata_mut(new) else { return Ok(()) };
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion", "generateName"] {
+    let Some(map) = metadata_mut(new) else {
+        return Ok(());
+    };
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+        "generateName",
+    ] {
         match before.and_then(|m| m.get(field)) {
             Some(kept) => {
                 if map.get(field) != Some(kept) {
@@ -97,7 +136,9 @@ pub fn carry(resource: &Resource, old: &Object, new: &mut Value) -> Result<(), S
 #[must_use]
 pub fn is_new_generation(resource: &Resource, old: &Value, new: &Value) -> bool {
     let deleting = object::is_terminating(new) && !object::is_terminating(old);
-    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else { return false };
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
+        return false;
+    };
     let counts = |key: &str| key != "metadata" && !(key == "status" && resource.status);
     let differs = old.iter().any(|(k, v)| counts(k) && new.get(k) != Some(v));
     deleting || differs || new.keys().any(|k| counts(k) && !old.contains_key(k))
@@ -109,11 +150,16 @@ pub fn validate(resource: &Resource, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = meta(value, "name");
     if name.is_empty() {
-        causes.push(required("metadata.name", "name or generateName is required"));
+        causes.push(required(
+            "metadata.name",
+            "name or generateName is required",
+        ));
     } else if let Some(why) = name_rule(resource)(name) {
         causes.push(invalid_value("metadata.name", &json!(name), why));
     }
-    let Some(metadata) = value.get("metadata") else { return causes };
+    let Some(metadata) = value.get("metadata") else {
+        return causes;
+    };
     labels(metadata.get("labels"), &mut causes);
     annotations(metadata.get("annotations"), &mut causes);
     owners(metadata, &mut causes);
@@ -123,8 +169,15 @@ pub fn validate(resource: &Resource, value: &Value) -> Vec<Cause> {
         let field = format!("metadata.finalizers[{at}]");
         if let Some(why) = names::label_key(finalizer) {
             causes.push(invalid_value(field, &json!(finalizer), why));
-        } else if is_core && !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
-            causes.push(invalid_value(field, &json!(finalizer), "name is neither a standard finalizer name nor is it fully qualified"));
+        } else if is_core
+            && !finalizer.contains('/')
+            && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes")
+        {
+            causes.push(invalid_value(
+                field,
+                &json!(finalizer),
+                "name is neither a standard finalizer name nor is it fully qualified",
+            ));
         }
     }
     causes
@@ -162,7 +215,11 @@ fn annotations(annotations: Option<&Value>, causes: &mut Vec<Cause>) {
         }
         match value.as_str() {
             Some(text) => total += key.len() + text.len(),
-            None => causes.push(invalid_value("metadata.annotations", value, "must be a string")),
+            None => causes.push(invalid_value(
+                "metadata.annotations",
+                value,
+                "must be a string",
+            )),
         }
     }
     if total > ANNOTATIONS {
@@ -179,13 +236,19 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
                     "apiVersion" => "version must not be empty",
                     _ => "must not be empty",
                 };
-                causes.push(invalid_value(format!("metadata.ownerReferences[{at}].{field}"), &json!(""), why));
+                causes.push(invalid_value(
+                    format!("metadata.ownerReferences[{at}].{field}"),
+                    &json!(""),
+                    why,
+                ));
             }
         }
         if owner.get("controller").and_then(Value::as_bool) == Some(true) {
             let name = object::text(owner, "name").to_owned();
             if let Some(first) = &controller {
-                let why = format!("Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}");
+                let why = format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
+                );
                 causes.push(invalid_value("metadata.ownerReferences", &json!(null), why));
             }
             controller = Some(name);

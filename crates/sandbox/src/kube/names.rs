@@ -12,14 +12,18 @@ fn lower(b: u8) -> bool {
 
 fn is_label(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.first().is_some_and(|&b| lower(b)) && bytes.last().is_some_and(|&b| lower(b)) && bytes.iter().all(|&b| lower(b) || b == b'-')
+    bytes.first().is_some_and(|&b| lower(b))
+        && bytes.last().is_some_and(|&b| lower(b))
+        && bytes.iter().all(|&b| lower(b) || b == b'-')
 }
 
 fn is_word(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
 }
 
 fn long(limit: usize) -> String {
@@ -29,7 +33,13 @@ fn long(limit: usize) -> String {
 /// Names of namespaces.
 #[must_use]
 pub fn dns_label(text: &str) -> Option<String> {
-    if text.len() > 63 { Some(long(63)) } else if is_label(text) { None } else { Some(DNS_LABEL.to_owned()) }
+    if text.len() > 63 {
+        Some(long(63))
+    } else if is_label(text) {
+        None
+    } else {
+        Some(DNS_LABEL.to_owned())
+    }
 }
 
 /// Names of most objects.
@@ -49,7 +59,10 @@ pub fn dns_subdomain(text: &str) -> Option<String> {
 pub fn path_segment(text: &str) -> Option<String> {
     match text {
         "." | ".." => Some(format!("may not be '{text}'")),
-        _ => text.chars().find(|c| matches!(c, '/' | '%')).map(|c| format!("may not contain '{c}'")),
+        _ => text
+            .chars()
+            .find(|c| matches!(c, '/' | '%'))
+            .map(|c| format!("may not contain '{c}'")),
     }
 }
 
@@ -81,7 +94,13 @@ pub fn label_key(key: &str) -> Option<String> {
 /// Values of labels.
 #[must_use]
 pub fn label_value(value: &str) -> Option<String> {
-    if value.len() > 63 { Some(long(63)) } else if value.is_empty() || is_word(value) { None } else { Some(LABEL_VALUE.to_owned()) }
+    if value.len() > 63 {
+        Some(long(63))
+    } else if value.is_empty() || is_word(value) {
+        None
+    } else {
+        Some(LABEL_VALUE.to_owned())
+    }
 }
 
 /// Keys of Secrets and ConfigMaps.
@@ -89,7 +108,11 @@ pub fn label_value(value: &str) -> Option<String> {
 pub fn data_key(key: &str) -> Option<String> {
     if key.len() > 253 {
         Some(long(253))
-    } else if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+    } else if key.is_empty()
+        || !key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    {
         Some(DATA_KEY.to_owned())
     } else if key == "." || key == ".." {
         Some(format!("must not be '{key}'"))
@@ -107,12 +130,32 @@ mod tests {
     #[test]
     fn accepted_and_refused() {
         for (check, good, bad) in [
-            (dns_label as fn(&str) -> Option<String>, vec!["a", "a-b", "1"], vec!["", "A", "-a", "a.b", "a_"]),
-            (dns_subdomain, vec!["a.b-c", "x"], vec!["a..b", ".a", "A.b", ""]),
-            (path_segment, vec!["system:x", "A b"], vec![".", "..", "a/b", "a%"]),
-            (label_key, vec!["a", "example.com/B_c"], vec!["", "/a", "a/", "a/b/c", "-a", "A.B/c"]),
+            (
+                dns_label as fn(&str) -> Option<String>,
+                vec!["a", "a-b", "1"],
+                vec!["", "A", "-a", "a.b", "a_"],
+            ),
+            (
+                dns_subdomain,
+                vec!["a.b-c", "x"],
+                vec!["a..b", ".a", "A.b", ""],
+            ),
+            (
+                path_segment,
+                vec!["system:x", "A b"],
+                vec![".", "..", "a/b", "a%"],
+            ),
+            (
+                label_key,
+                vec!["a", "example.com/B_c"],
+                vec!["", "/a", "a/", "a/b/c", "-a", "A.B/c"],
+            ),
             (label_value, vec!["", "A.b-c"], vec!["-", "a b", "a/"]),
-            (data_key, vec!["a", ".b", "A_-"], vec!["", ".", "..", "..a", "a b", "a/b"]),
+            (
+                data_key,
+                vec!["a", ".b", "A_-"],
+                vec!["", ".", "..", "..a", "a b", "a/b"],
+            ),
         ] {
             good.iter().for_each(|g| assert_eq!(check(g), None, "{g}"));
             bad.iter().for_each(|b| assert!(check(b).is_some(), "{b}"));

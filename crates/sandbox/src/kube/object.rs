@@ -18,7 +18,12 @@ impl Object {
     /// Wraps `value`, whose `metadata.resourceVersion` must already say `version`.
     #[must_use]
     pub fn new(value: Value, version: u64) -> Self {
-        Self { value, version, full: OnceLock::new(), partial: OnceLock::new() }
+        Self {
+            value,
+            version,
+            full: OnceLock::new(),
+            partial: OnceLock::new(),
+        }
     }
 
     /// The object itself.
@@ -35,14 +40,22 @@ impl Object {
 
     /// Its JSON, in the version that it is stored in.
     pub fn full(&self) -> Bytes {
-        self.full.get_or_init(|| Bytes::from(serde_json::to_vec(&self.value).unwrap_or_default())).clone()
+        self.full
+            .get_or_init(|| Bytes::from(serde_json::to_vec(&self.value).unwrap_or_default()))
+            .clone()
     }
 
     /// Its metadata alone, as a `PartialObjectMetadata`.
     pub fn partial(&self) -> Bytes {
         let make = || {
-            let metadata = self.value.get("metadata").map(Value::to_string).unwrap_or_else(|| "{}".to_owned());
-            Bytes::from(format!(r#"{{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{metadata}}}"#))
+            let metadata = self
+                .value
+                .get("metadata")
+                .map(Value::to_string)
+                .unwrap_or_else(|| "{}".to_owned());
+            Bytes::from(format!(
+                r#"{{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{metadata}}}"#
+            ))
         };
         self.partial.get_or_init(make).clone()
     }
@@ -93,7 +106,10 @@ pub fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 /// A string field of the metadata; empty when absent.
 #[must_use]
 pub fn meta<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get("metadata").map(|m| text(m, field)).unwrap_or_default()
+    value
+        .get("metadata")
+        .map(|m| text(m, field))
+        .unwrap_or_default()
 }
 
 /// Sets a field at the top of an object; nothing when `value` is no object.
@@ -110,7 +126,11 @@ pub fn unset(value: &mut Value, field: &str) -> Option<Value> {
 
 /// The metadata, made when absent. `None` when `value` or its metadata is no object.
 pub fn metadata_mut(value: &mut Value) -> Option<&mut Map<String, Value>> {
-    value.as_object_mut()?.entry("metadata").or_insert_with(|| Value::Object(Map::new())).as_object_mut()
+    value
+        .as_object_mut()?
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()))
+        .as_object_mut()
 }
 
 /// Sets a metadata field.
@@ -132,16 +152,25 @@ pub fn finalizers(value: &Value) -> impl Iterator<Item = &str> {
 
 /// The strings of a list; nothing for anything else.
 pub fn strings(list: Option<&Value>) -> impl Iterator<Item = &str> {
-    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 /// The objects of a list.
 pub fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(field).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(field)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Whether deletion has begun.
 #[must_use]
 pub fn is_terminating(value: &Value) -> bool {
-    value.get("metadata").is_some_and(|m| m.get("deletionTimestamp").is_some_and(|t| !t.is_null()))
+    value
+        .get("metadata")
+        .is_some_and(|m| m.get("deletionTimestamp").is_some_and(|t| !t.is_null()))
 }

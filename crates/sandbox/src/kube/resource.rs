@@ -12,7 +12,16 @@ pub use custom::{Custom, resources};
 use super::store::Bucket;
 
 /// Verbs of an ordinary resource, in the order discovery lists them.
-pub const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+pub const ALL_VERBS: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
 /// Verbs of a review: something that is only ever asked.
 pub const REVIEW_VERBS: &[&str] = &["create"];
 
@@ -68,7 +77,11 @@ impl Resource {
 /// `group/version`, or `version` for the core group.
 #[must_use]
 pub fn group_version(group: &str, version: &str) -> String {
-    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+    if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    }
 }
 
 /// Group and version of an apiVersion.
@@ -111,7 +124,15 @@ const fn row(
     short: &'static [&'static str],
     traits: &'static [Trait],
 ) -> BuiltIn {
-    BuiltIn { group, version: "v1", plural, kind, namespaced, short, traits }
+    BuiltIn {
+        group,
+        version: "v1",
+        plural,
+        kind,
+        namespaced,
+        short,
+        traits,
+    }
 }
 
 const AUTHN: &str = "authentication.k8s.io";
@@ -128,20 +149,97 @@ static BUILT_IN: &[BuiltIn] = &[
     row("", "secrets", "Secret", true, &[], &[]),
     row("", "serviceaccounts", "ServiceAccount", true, &["sa"], &[]),
     row("", "services", "Service", true, &["svc"], &[Status, All]),
-    row(ADMISSION, "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false, &[], &[Generation, Extension]),
-    row(ADMISSION, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false, &[], &[Generation, Extension]),
-    row("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", false, &["crd", "crds"], &[Status, Generation, Extension]),
-    row("apps", "deployments", "Deployment", true, &["deploy"], &[Status, Generation, All]),
-    row(AUTHN, "selfsubjectreviews", "SelfSubjectReview", false, &[], &[Review]),
+    row(
+        ADMISSION,
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+        false,
+        &[],
+        &[Generation, Extension],
+    ),
+    row(
+        ADMISSION,
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+        &[],
+        &[Generation, Extension],
+    ),
+    row(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "CustomResourceDefinition",
+        false,
+        &["crd", "crds"],
+        &[Status, Generation, Extension],
+    ),
+    row(
+        "apps",
+        "deployments",
+        "Deployment",
+        true,
+        &["deploy"],
+        &[Status, Generation, All],
+    ),
+    row(
+        AUTHN,
+        "selfsubjectreviews",
+        "SelfSubjectReview",
+        false,
+        &[],
+        &[Review],
+    ),
     row(AUTHN, "tokenreviews", "TokenReview", false, &[], &[Review]),
-    row(AUTHZ, "localsubjectaccessreviews", "LocalSubjectAccessReview", true, &[], &[Review]),
-    row(AUTHZ, "selfsubjectaccessreviews", "SelfSubjectAccessReview", false, &[], &[Review]),
-    row(AUTHZ, "selfsubjectrulesreviews", "SelfSubjectRulesReview", false, &[], &[Review]),
-    row(AUTHZ, "subjectaccessreviews", "SubjectAccessReview", false, &[], &[Review]),
+    row(
+        AUTHZ,
+        "localsubjectaccessreviews",
+        "LocalSubjectAccessReview",
+        true,
+        &[],
+        &[Review],
+    ),
+    row(
+        AUTHZ,
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        false,
+        &[],
+        &[Review],
+    ),
+    row(
+        AUTHZ,
+        "selfsubjectrulesreviews",
+        "SelfSubjectRulesReview",
+        false,
+        &[],
+        &[Review],
+    ),
+    row(
+        AUTHZ,
+        "subjectaccessreviews",
+        "SubjectAccessReview",
+        false,
+        &[],
+        &[Review],
+    ),
     row("coordination.k8s.io", "leases", "Lease", true, &[], &[]),
-    row("discovery.k8s.io", "endpointslices", "EndpointSlice", true, &[], &[Generation]),
+    row(
+        "discovery.k8s.io",
+        "endpointslices",
+        "EndpointSlice",
+        true,
+        &[],
+        &[Generation],
+    ),
     row("events.k8s.io", "events", "Event", true, &["ev"], &[]),
-    row(RBAC, "clusterrolebindings", "ClusterRoleBinding", false, &[], &[]),
+    row(
+        RBAC,
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        false,
+        &[],
+        &[],
+    ),
     row(RBAC, "clusterroles", "ClusterRole", false, &[], &[]),
     row(RBAC, "rolebindings", "RoleBinding", true, &[], &[]),
     row(RBAC, "roles", "Role", true, &[], &[]),
@@ -151,7 +249,11 @@ impl BuiltIn {
     fn resource(&self) -> Resource {
         let has = |t| self.traits.contains(&t);
         // Both event APIs show one set of objects.
-        let home = if self.plural == "events" { "" } else { self.group };
+        let home = if self.plural == "events" {
+            ""
+        } else {
+            self.group
+        };
         let categories = [(All, "all"), (Extension, "api-extensions")];
         Resource {
             group: self.group.into(),
@@ -162,7 +264,11 @@ impl BuiltIn {
             list_kind: format!("{}List", self.kind),
             namespaced: self.namespaced,
             short_names: self.short.iter().map(|&s| s.to_owned()).collect(),
-            categories: categories.iter().filter(|(t, _)| has(*t)).map(|(_, c)| (*c).to_owned()).collect(),
+            categories: categories
+                .iter()
+                .filter(|(t, _)| has(*t))
+                .map(|(_, c)| (*c).to_owned())
+                .collect(),
             verbs: if has(Review) { REVIEW_VERBS } else { ALL_VERBS },
             status: has(Status),
             generation: has(Generation),
@@ -200,7 +306,10 @@ impl Catalogue {
             order.push(Arc::clone(&resource.version));
             order.sort_by(|a, b| priority(b).cmp(&priority(a)).then_with(|| a.cmp(b)));
         }
-        self.versions.entry(version).or_default().insert(Arc::clone(&resource.plural), Arc::new(resource));
+        self.versions
+            .entry(version)
+            .or_default()
+            .insert(Arc::clone(&resource.plural), Arc::new(resource));
     }
 
     /// The resource at a path.
@@ -211,7 +320,11 @@ impl Catalogue {
 
     /// The resources of a group and version; `None` when it is not served.
     #[must_use]
-    pub fn in_version(&self, group: &str, version: &str) -> Option<&BTreeMap<Arc<str>, Arc<Resource>>> {
+    pub fn in_version(
+        &self,
+        group: &str,
+        version: &str,
+    ) -> Option<&BTreeMap<Arc<str>, Arc<Resource>>> {
         self.versions.get(&(group.into(), version.into()))
     }
 
@@ -223,14 +336,19 @@ impl Catalogue {
     /// The resource of a kind.
     #[must_use]
     pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Resource>> {
-        self.in_version(group, version)?.values().find(|r| r.kind == kind).cloned()
+        self.in_version(group, version)?
+            .values()
+            .find(|r| r.kind == kind)
+            .cloned()
     }
 
     /// Any version of the resource kept in `bucket`.
     #[must_use]
     pub fn by_bucket(&self, bucket: &Bucket) -> Option<Arc<Resource>> {
         let order = self.orders.get(&bucket.group)?;
-        order.iter().find_map(|v| self.get(&bucket.group, v, &bucket.plural))
+        order
+            .iter()
+            .find_map(|v| self.get(&bucket.group, v, &bucket.plural))
     }
 
     /// Every resource.
@@ -241,10 +359,14 @@ impl Catalogue {
 
 /// Kubernetes' order of versions: stable, beta, alpha, then anything else; higher numbers first.
 fn priority(version: &str) -> (u8, u32, u32) {
-    let Some(rest) = version.strip_prefix('v') else { return (0, 0, 0) };
+    let Some(rest) = version.strip_prefix('v') else {
+        return (0, 0, 0);
+    };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (major, suffix) = rest.split_at(digits);
-    let Ok(major) = major.parse() else { return (0, 0, 0) };
+    let Ok(major) = major.parse() else {
+        return (0, 0, 0);
+    };
     let minor = |text: &str| text.parse().unwrap_or(0);
     match suffix {
         "" => (3, major, 0),
@@ -264,7 +386,10 @@ pub struct Registry {
 impl Default for Registry {
     fn default() -> Self {
         let built_in = Catalogue::built_in();
-        Self { now: RwLock::new(Arc::new(built_in.clone())), built_in }
+        Self {
+            now: RwLock::new(Arc::new(built_in.clone())),
+            built_in,
+        }
     }
 }
 
@@ -289,8 +414,27 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_as_kubectl_expects() {
-        let mut all = ["v1alpha1", "v1beta1", "v2", "v1", "foo", "v1beta2", "v11alpha2"];
+        let mut all = [
+            "v1alpha1",
+            "v1beta1",
+            "v2",
+            "v1",
+            "foo",
+            "v1beta2",
+            "v11alpha2",
+        ];
         all.sort_by_key(|v| std::cmp::Reverse(priority(v)));
-        assert_eq!(all, ["v2", "v1", "v1beta2", "v1beta1", "v11alpha2", "v1alpha1", "foo"]);
+        assert_eq!(
+            all,
+            [
+                "v2",
+                "v1",
+                "v1beta2",
+                "v1beta1",
+                "v11alpha2",
+                "v1alpha1",
+                "foo"
+            ]
+        );
     }
 }

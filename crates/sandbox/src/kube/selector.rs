@@ -39,11 +39,19 @@ impl Labels {
             return Ok(Self(all));
         }
         loop {
-            all.push(requirement(&mut tokens).map_err(|found| format!("unable to parse requirement: {found}"))?);
+            all.push(
+                requirement(&mut tokens)
+                    .map_err(|found| format!("unable to parse requirement: {found}"))?,
+            );
             match tokens.next() {
                 Token::End => return Ok(Self(all)),
                 Token::Symbol(",") => {}
-                other => return Err(format!("unable to parse requirement: found '{}', expected: ',' or 'end of string'", other.text())),
+                other => {
+                    return Err(format!(
+                        "unable to parse requirement: found '{}', expected: ',' or 'end of string'",
+                        other.text()
+                    ));
+                }
             }
         }
     }
@@ -52,11 +60,21 @@ impl Labels {
     #[must_use]
     pub fn from_object(selector: &Value) -> Option<Self> {
         let mut all = Vec::new();
-        for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
-            all.push(Requirement { key: key.clone(), rule: Rule::In(vec![value.as_str()?.to_owned()]) });
+        for (key, value) in selector
+            .get("matchLabels")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            all.push(Requirement {
+                key: key.clone(),
+                rule: Rule::In(vec![value.as_str()?.to_owned()]),
+            });
         }
         for expression in super::object::items(selector, "matchExpressions") {
-            let values = super::object::strings(expression.get("values")).map(str::to_owned).collect();
+            let values = super::object::strings(expression.get("values"))
+                .map(str::to_owned)
+                .collect();
             let rule = match text(expression, "operator") {
                 "In" => Rule::In(values),
                 "NotIn" => Rule::NotIn(values),
@@ -64,7 +82,10 @@ impl Labels {
                 "DoesNotExist" => Rule::Missing,
                 _ => return None,
             };
-            all.push(Requirement { key: text(expression, "key").to_owned(), rule });
+            all.push(Requirement {
+                key: text(expression, "key").to_owned(),
+                rule,
+            });
         }
         Some(Self(all))
     }
@@ -86,8 +107,12 @@ impl Labels {
                 Rule::Missing => value.is_none(),
                 Rule::In(set) => value.is_some_and(|v| set.iter().any(|s| s == v)),
                 Rule::NotIn(set) => value.is_none_or(|v| set.iter().all(|s| s != v)),
-                Rule::Above(limit) => value.and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v > *limit),
-                Rule::Below(limit) => value.and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v < *limit),
+                Rule::Above(limit) => value
+                    .and_then(|v| v.parse::<i64>().ok())
+                    .is_some_and(|v| v > *limit),
+                Rule::Below(limit) => value
+                    .and_then(|v| v.parse::<i64>().ok())
+                    .is_some_and(|v| v < *limit),
             }
         })
     }
@@ -126,7 +151,9 @@ impl<'a> Tokens<'a> {
                 return (Token::Symbol(symbol), after);
             }
         }
-        let end = rest.find(|c: char| c.is_whitespace() || "=!(),<>".contains(c)).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| c.is_whitespace() || "=!(),<>".contains(c))
+            .unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         (Token::Word(word), after)
     }
@@ -145,7 +172,10 @@ impl<'a> Tokens<'a> {
 fn requirement(tokens: &mut Tokens<'_>) -> Result<Requirement, String> {
     if tokens.peek() == Token::Symbol("!") {
         tokens.next();
-        return Ok(Requirement { key: key(tokens)?, rule: Rule::Missing });
+        return Ok(Requirement {
+            key: key(tokens)?,
+            rule: Rule::Missing,
+        });
     }
     let key = key(tokens)?;
     let rule = match tokens.peek() {
@@ -160,8 +190,14 @@ fn requirement(tokens: &mut Tokens<'_>) -> Result<Requirement, String> {
         }
         Token::Symbol(sign @ ("<" | ">")) => {
             tokens.next();
-            let limit = value(tokens)?.parse().map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
-            if sign == ">" { Rule::Above(limit) } else { Rule::Below(limit) }
+            let limit = value(tokens)?
+                .parse()
+                .map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
+            if sign == ">" {
+                Rule::Above(limit)
+            } else {
+                Rule::Below(limit)
+            }
         }
         Token::Word("in") => {
             tokens.next();
@@ -171,7 +207,12 @@ fn requirement(tokens: &mut Tokens<'_>) -> Result<Requirement, String> {
             tokens.next();
             Rule::NotIn(set(tokens)?)
         }
-        other => return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", other.text())),
+        other => {
+            return Err(format!(
+                "found '{}', expected: in, notin, =, ==, !=, gt, lt",
+                other.text()
+            ));
+        }
     };
     Ok(Requirement { key, rule })
 }
@@ -182,7 +223,10 @@ fn key(tokens: &mut Tokens<'_>) -> Result<String, String> {
             None => Ok(word.to_owned()),
             Some(why) => Err(format!("<nil>: Invalid value: \"{word}\": {why}")),
         },
-        other => Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text())),
+        other => Err(format!(
+            "found '{}', expected: !, identifier, or 'end of string'",
+            other.text()
+        )),
     }
 }
 
@@ -218,7 +262,12 @@ fn set(tokens: &mut Tokens<'_>) -> Result<Vec<String>, String> {
                 return Ok(values);
             }
             Token::Symbol(")") => return Ok(values),
-            other => return Err(format!("found '{}', expected: ',', or identifier", other.text())),
+            other => {
+                return Err(format!(
+                    "found '{}', expected: ',', or identifier",
+                    other.text()
+                ));
+            }
         }
         match tokens.next() {
             Token::Symbol(",") => {}
@@ -249,15 +298,24 @@ impl Fields {
         for term in text.split(',').filter(|t| !t.is_empty()) {
             let split = [("!=", false), ("==", true), ("=", true)]
                 .into_iter()
-                .filter_map(|(sign, equal)| term.split_once(sign).map(|(path, value)| (path, value, equal)))
+                .filter_map(|(sign, equal)| {
+                    term.split_once(sign)
+                        .map(|(path, value)| (path, value, equal))
+                })
                 .min_by_key(|(path, ..)| path.len());
             let Some((path, value, equal)) = split else {
-                return Err(format!("invalid selector: '{text}'; can't understand '{term}'"));
+                return Err(format!(
+                    "invalid selector: '{text}'; can't understand '{term}'"
+                ));
             };
             if !is_known(path, resource) {
                 return Err(format!("field label not supported: {path}"));
             }
-            all.push(Field { path: path.to_owned(), value: value.to_owned(), equal });
+            all.push(Field {
+                path: path.to_owned(),
+                value: value.to_owned(),
+                equal,
+            });
         }
         Ok(Self(all))
     }
@@ -271,13 +329,18 @@ impl Fields {
     /// The name it demands, when it demands one: lists need not look further.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.0.iter().find(|f| f.equal && f.path == "metadata.name").map(|f| f.value.as_str())
+        self.0
+            .iter()
+            .find(|f| f.equal && f.path == "metadata.name")
+            .map(|f| f.value.as_str())
     }
 
     /// Whether `object` matches.
     #[must_use]
     pub fn matches(&self, object: &Value) -> bool {
-        self.0.iter().all(|f| (field(object, &f.path) == f.value) == f.equal)
+        self.0
+            .iter()
+            .all(|f| (field(object, &f.path) == f.value) == f.equal)
     }
 }
 
@@ -286,28 +349,60 @@ fn is_known(path: &str, resource: &Resource) -> bool {
         return resource.namespaced || path == "metadata.name";
     }
     if let Some(custom) = &resource.custom {
-        return custom.selectable.iter().any(|p| p.trim_start_matches('.') == path);
+        return custom
+            .selectable
+            .iter()
+            .any(|p| p.trim_start_matches('.') == path);
     }
     match &*resource.plural {
         "secrets" => path == "type",
         "events" => {
-            const EVENT: &[&str] = &["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
-            path.strip_prefix("involvedObject.").or_else(|| path.strip_prefix("regarding.")).is_some_and(|f| EVENT.contains(&f))
-                || matches!(path, "reason" | "type" | "source" | "reportingComponent" | "reportingController")
+            const EVENT: &[&str] = &[
+                "kind",
+                "namespace",
+                "name",
+                "uid",
+                "apiVersion",
+                "resourceVersion",
+                "fieldPath",
+            ];
+            path.strip_prefix("involvedObject.")
+                .or_else(|| path.strip_prefix("regarding."))
+                .is_some_and(|f| EVENT.contains(&f))
+                || matches!(
+                    path,
+                    "reason" | "type" | "source" | "reportingComponent" | "reportingController"
+                )
         }
         "namespaces" => path == "status.phase",
-        "pods" => matches!(path, "spec.nodeName" | "spec.restartPolicy" | "spec.schedulerName" | "spec.serviceAccountName" | "status.phase" | "status.podIP"),
+        "pods" => matches!(
+            path,
+            "spec.nodeName"
+                | "spec.restartPolicy"
+                | "spec.schedulerName"
+                | "spec.serviceAccountName"
+                | "status.phase"
+                | "status.podIP"
+        ),
         _ => false,
     }
 }
 
 fn field(object: &Value, path: &str) -> String {
     // Events are kept in their core form; the newer API names some fields otherwise.
-    let path = path.replace("regarding.", "involvedObject.").replace("reportingController", "reportingComponent");
+    let path = path
+        .replace("regarding.", "involvedObject.")
+        .replace("reportingController", "reportingComponent");
     match path.as_str() {
         "metadata.name" => return meta(object, "name").to_owned(),
         "metadata.namespace" => return meta(object, "namespace").to_owned(),
-        "source" => return object.get("source").map(|s| text(s, "component")).unwrap_or_default().to_owned(),
+        "source" => {
+            return object
+                .get("source")
+                .map(|s| text(s, "component"))
+                .unwrap_or_default()
+                .to_owned();
+        }
         _ => {}
     }
     let mut at = object;
@@ -353,9 +448,24 @@ mod tests {
             ("example.com/a=b", false),
         ];
         for (selector, wanted) in cases {
-            assert_eq!(Labels::parse(selector).unwrap().matches(&object), wanted, "{selector}");
+            assert_eq!(
+                Labels::parse(selector).unwrap().matches(&object),
+                wanted,
+                "{selector}"
+            );
         }
-        for wrong in ["a=b=c", "a in b", "a in (b", ",", "a,,b", "=b", "a b", "/x", "a>b", "a in (b c)"] {
+        for wrong in [
+            "a=b=c",
+            "a in b",
+            "a in (b",
+            ",",
+            "a,,b",
+            "=b",
+            "a b",
+            "/x",
+            "a>b",
+            "a in (b c)",
+        ] {
             assert!(Labels::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -77,7 +77,9 @@ impl App {
 /// Seconds since the epoch as RFC 3339 in UTC.
 #[must_use]
 pub fn timestamp(unix: i64) -> String {
-    jiff::Timestamp::from_second(unix).map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
+    jiff::Timestamp::from_second(unix)
+        .map(|t| t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
 }
 
 /// One request on one resource.
@@ -98,10 +100,20 @@ pub struct Context {
 }
 
 impl Context {
+    /// The caller as reviews name one.
+    #[must_use]
+    pub fn user_info(&self) -> serde_json::Value {
+        auth::info(&self.caller)
+    }
+
     /// The object's name in a refusal.
     #[must_use]
     pub fn not_found(&self) -> Status {
-        Status::not_found(&self.resource.group, &self.resource.plural, &self.target.name)
+        Status::not_found(
+            &self.resource.group,
+            &self.resource.plural,
+            &self.target.name,
+        )
     }
 }
 
@@ -116,11 +128,15 @@ pub enum Trust {
 
 /// Answers one request; never fails, never panics.
 pub async fn handle(app: Arc<App>, trust: Trust, request: Request<Body>) -> Response {
-    let answered = AssertUnwindSafe(serve(app, trust, request)).catch_unwind().await;
+    let answered = AssertUnwindSafe(serve(app, trust, request))
+        .catch_unwind()
+        .await;
     match answered {
         Ok(Ok(response)) => response,
         Ok(Err(status)) => answer::refusal(&status),
-        Err(_) => answer::refusal(&Status::internal("the sandbox's API server panicked; this is a defect of it")),
+        Err(_) => answer::refusal(&Status::internal(
+            "the sandbox's API server panicked; this is a defect of it",
+        )),
     }
 }
 
@@ -135,11 +151,20 @@ async fn serve(app: Arc<App>, trust: Trust, request: Request<Body>) -> Result<Re
     discovery::serve(&app, &parts)
 }
 
-async fn resource(app: Arc<App>, caller: Arc<User>, target: Target, parts: &Parts, body: Body) -> Result<Response, Status> {
+async fn resource(
+    app: Arc<App>,
+    caller: Arc<User>,
+    target: Target,
+    parts: &Parts,
+    body: Body,
+) -> Result<Response, Status> {
     let mut params = Params::parse(parts.uri.query().unwrap_or_default())?;
     let verb = verb(&parts.method, &target, &params)?;
     auth::authorize(&app, &caller, verb, &target)?;
-    let resource = app.registry.catalogue().get(&target.group, &target.version, &target.plural);
+    let resource = app
+        .registry
+        .catalogue()
+        .get(&target.group, &target.version, &target.plural);
     let resource = resource.ok_or_else(Status::no_such_resource)?;
     // The namespace of a cluster-scoped path and the reverse serve nothing.
     if !resource.namespaced && !target.namespace.is_empty() {
@@ -147,7 +172,14 @@ async fn resource(app: Arc<App>, caller: Arc<User>, target: Target, parts: &Part
     }
     params.watch = verb == "watch";
     let manager = manager(&params, &parts.headers);
-    let ctx = Context { shape: request::shape(&parts.headers)?, resource, target, params, caller, manager };
+    let ctx = Context {
+        shape: request::shape(&parts.headers)?,
+        resource,
+        target,
+        params,
+        caller,
+        manager,
+    };
     if let Some(response) = subresource(&app, &ctx, verb, parts, body).await? {
         return Ok(response);
     }
@@ -155,7 +187,13 @@ async fn resource(app: Arc<App>, caller: Arc<User>, target: Target, parts: &Part
 }
 
 /// Answers on the object itself or a known subresource; `None` for a verb it has not.
-async fn subresource(app: &Arc<App>, ctx: &Context, verb: &str, parts: &Parts, body: Body) -> Result<Option<Response>, Status> {
+async fn subresource(
+    app: &Arc<App>,
+    ctx: &Context,
+    verb: &str,
+    parts: &Parts,
+    body: Body,
+) -> Result<Option<Response>, Status> {
     let resource = &ctx.resource;
     match (resource.plural.as_ref(), ctx.target.subresource.as_str()) {
         (_, "") => {}
@@ -175,12 +213,18 @@ async fn subresource(app: &Arc<App>, ctx: &Context, verb: &str, parts: &Parts, b
         "get" => read::get(app, ctx)?,
         "list" => read::list(app, ctx)?,
         "watch" => watch::start(app, ctx.clone())?,
-        "create" if resource.verbs == super::resource::REVIEW_VERBS => review::answer(app, ctx, body::read(&parts.headers, body).await?)?,
-        "create" if ctx.target.subresource.is_empty() => write::create(app, ctx, body::read(&parts.headers, body).await?).await?,
+        "create" if resource.verbs == super::resource::REVIEW_VERBS => {
+            review::answer(app, ctx, body::read(&parts.headers, body).await?)?
+        }
+        "create" if ctx.target.subresource.is_empty() => {
+            write::create(app, ctx, body::read(&parts.headers, body).await?).await?
+        }
         "update" => write::update(app, ctx, body::read(&parts.headers, body).await?).await?,
         "patch" => patch::patch(app, ctx, &parts.headers, body).await?,
         "delete" => remove::delete(app, ctx, body::read(&parts.headers, body).await?).await?,
-        "deletecollection" => remove::delete_collection(app, ctx, body::read(&parts.headers, body).await?).await?,
+        "deletecollection" => {
+            remove::delete_collection(app, ctx, body::read(&parts.headers, body).await?).await?
+        }
         _ => return Ok(None),
     };
     if let Some(text) = deprecated {
@@ -209,7 +253,21 @@ fn manager(params: &Params, headers: &HeaderMap) -> String {
     if !params.manager.is_empty() {
         return params.manager.clone();
     }
-    let agent = headers.get(http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let name: String = agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
+    let agent = headers
+        .get(http::header::USER_AGENT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let name: String = agent
+        .split('/')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(128)
+        .collect();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
 }

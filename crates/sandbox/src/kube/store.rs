@@ -31,7 +31,10 @@ impl Bucket {
     /// A bucket's name.
     #[must_use]
     pub fn new(group: &str, plural: &str) -> Self {
-        Self { group: group.into(), plural: plural.into() }
+        Self {
+            group: group.into(),
+            plural: plural.into(),
+        }
     }
 }
 
@@ -121,7 +124,9 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("version", &self.version()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("version", &self.version())
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,8 +134,19 @@ impl Store {
     /// An empty store that remembers `ring` events of each resource.
     #[must_use]
     pub fn new(ring: usize) -> Self {
-        let inner = Inner { version: 0, tables: HashMap::new(), by_uid: HashMap::new(), dependents: HashMap::new() };
-        Self { inner: RwLock::new(inner), ring: ring.max(1), log: None, changes: watch::Sender::new(0), removed: Mutex::default() }
+        let inner = Inner {
+            version: 0,
+            tables: HashMap::new(),
+            by_uid: HashMap::new(),
+            dependents: HashMap::new(),
+        };
+        Self {
+            inner: RwLock::new(inner),
+            ring: ring.max(1),
+            log: None,
+            changes: watch::Sender::new(0),
+            removed: Mutex::default(),
+        }
     }
 
     /// The store kept in `folder`; empty when the folder is.
@@ -144,7 +160,9 @@ impl Store {
             let mut inner = store.write();
             inner.version = kept.version;
             for (bucket, value) in kept.objects {
-                let version = object::meta(&value, "resourceVersion").parse().unwrap_or_default();
+                let version = object::meta(&value, "resourceVersion")
+                    .parse()
+                    .unwrap_or_default();
                 inner.insert(&bucket, &Arc::new(Object::new(value, version)), None);
             }
             // Events from before the restart are gone: a watch from there must start anew.
@@ -185,7 +203,13 @@ impl Store {
     /// One object.
     #[must_use]
     pub fn get(&self, bucket: &Bucket, namespace: &str, name: &str) -> Option<Arc<Object>> {
-        self.read().tables.get(bucket)?.objects.get(namespace)?.get(name).cloned()
+        self.read()
+            .tables
+            .get(bucket)?
+            .objects
+            .get(namespace)?
+            .get(name)
+            .cloned()
     }
 
     /// Where the object with this uid is.
@@ -193,7 +217,12 @@ impl Store {
     pub fn find(&self, uid: &str) -> Option<(Key, Arc<Object>)> {
         let inner = self.read();
         let key = inner.by_uid.get(uid)?;
-        let object = inner.tables.get(&key.bucket)?.objects.get(&key.namespace)?.get(&key.name)?;
+        let object = inner
+            .tables
+            .get(&key.bucket)?
+            .objects
+            .get(&key.namespace)?
+            .get(&key.name)?;
         Some((key.clone(), Arc::clone(object)))
     }
 
@@ -203,7 +232,12 @@ impl Store {
         let inner = self.read();
         let keys = inner.dependents.get(uid).into_iter().flatten();
         keys.filter_map(|key| {
-            let object = inner.tables.get(&key.bucket)?.objects.get(&key.namespace)?.get(&key.name)?;
+            let object = inner
+                .tables
+                .get(&key.bucket)?
+                .objects
+                .get(&key.namespace)?
+                .get(&key.name)?;
             Some((key.clone(), Arc::clone(object)))
         })
         .collect()
@@ -219,10 +253,23 @@ impl Store {
     #[must_use]
     pub fn list(&self, bucket: &Bucket, namespace: Option<&str>) -> (Vec<Arc<Object>>, u64) {
         let inner = self.read();
-        let Some(table) = inner.tables.get(bucket) else { return (Vec::new(), inner.version) };
+        let Some(table) = inner.tables.get(bucket) else {
+            return (Vec::new(), inner.version);
+        };
         let objects = match namespace {
-            Some(ns) => table.objects.get(ns).into_iter().flat_map(BTreeMap::values).cloned().collect(),
-            None => table.objects.values().flat_map(BTreeMap::values).cloned().collect(),
+            Some(ns) => table
+                .objects
+                .get(ns)
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .cloned()
+                .collect(),
+            None => table
+                .objects
+                .values()
+                .flat_map(BTreeMap::values)
+                .cloned()
+                .collect(),
         };
         (objects, inner.version)
     }
@@ -230,7 +277,12 @@ impl Store {
     /// The buckets that hold any object.
     #[must_use]
     pub fn buckets(&self) -> Vec<Bucket> {
-        self.read().tables.iter().filter(|(_, t)| !t.objects.is_empty()).map(|(b, _)| b.clone()).collect()
+        self.read()
+            .tables
+            .iter()
+            .filter(|(_, t)| !t.objects.is_empty())
+            .map(|(b, _)| b.clone())
+            .collect()
     }
 
     /// The events of a resource after `version`, and the version they reach.
@@ -239,12 +291,23 @@ impl Store {
     /// The oldest version that can be resumed from, when `version` is older.
     pub fn events_after(&self, bucket: &Bucket, version: u64) -> Result<(Vec<Event>, u64), u64> {
         let inner = self.read();
-        let Some(table) = inner.tables.get(bucket) else { return Ok((Vec::new(), inner.version)) };
+        let Some(table) = inner.tables.get(bucket) else {
+            return Ok((Vec::new(), inner.version));
+        };
         if version < table.compacted {
             return Err(table.compacted);
         }
-        let start = table.events.partition_point(|e| e.object.version() <= version);
-        Ok((table.events.range((Bound::Included(start), Bound::Unbounded)).cloned().collect(), inner.version))
+        let start = table
+            .events
+            .partition_point(|e| e.object.version() <= version);
+        Ok((
+            table
+                .events
+                .range((Bound::Included(start), Bound::Unbounded))
+                .cloned()
+                .collect(),
+            inner.version,
+        ))
     }
 
     /// Announces each event of a resource by its version.
@@ -270,7 +333,12 @@ impl Store {
     pub fn create(&self, bucket: &Bucket, value: Value) -> Result<Arc<Object>, Refused> {
         let mut inner = self.write();
         let key = Key::of(bucket, &value);
-        if inner.table(bucket).objects.get(&key.namespace).is_some_and(|m| m.contains_key(&key.name)) {
+        if inner
+            .table(bucket)
+            .objects
+            .get(&key.namespace)
+            .is_some_and(|m| m.contains_key(&key.name))
+        {
             return Err(Refused::Exists);
         }
         Ok(self.put(&mut inner, bucket, value, None))
@@ -280,7 +348,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Refused::Missing`] or [`Refused::Stale`].
-    pub fn replace(&self, bucket: &Bucket, seen: u64, value: Value) -> Result<Arc<Object>, Refused> {
+    pub fn replace(
+        &self,
+        bucket: &Bucket,
+        seen: u64,
+        value: Value,
+    ) -> Result<Arc<Object>, Refused> {
         let mut inner = self.write();
         let before = inner.current(&Key::of(bucket, &value), seen)?;
         Ok(self.put(&mut inner, bucket, value, Some(before)))
@@ -300,20 +373,49 @@ impl Store {
         let last = Arc::new(Object::new(value, version));
         inner.forget(key, &before);
         self.log(&key.bucket, &last, true, &inner);
-        self.removed.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&last));
-        self.announce(&mut inner, &key.bucket, Event { change: Change::Deleted, object: Arc::clone(&last), before: Some(before) });
+        self.removed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&last));
+        self.announce(
+            &mut inner,
+            &key.bucket,
+            Event {
+                change: Change::Deleted,
+                object: Arc::clone(&last),
+                before: Some(before),
+            },
+        );
         Ok(last)
     }
 
-    fn put(&self, inner: &mut Inner, bucket: &Bucket, mut value: Value, before: Option<Arc<Object>>) -> Arc<Object> {
+    fn put(
+        &self,
+        inner: &mut Inner,
+        bucket: &Bucket,
+        mut value: Value,
+        before: Option<Arc<Object>>,
+    ) -> Arc<Object> {
         inner.version += 1;
         let version = inner.version;
         object::set_meta(&mut value, "resourceVersion", version.to_string());
         let object = Arc::new(Object::new(value, version));
         inner.insert(bucket, &object, before.as_ref());
         self.log(bucket, &object, false, inner);
-        let change = if before.is_some() { Change::Modified } else { Change::Added };
-        self.announce(inner, bucket, Event { change, object: Arc::clone(&object), before });
+        let change = if before.is_some() {
+            Change::Modified
+        } else {
+            Change::Added
+        };
+        self.announce(
+            inner,
+            bucket,
+            Event {
+                change,
+                object: Arc::clone(&object),
+                before,
+            },
+        );
         object
     }
 
@@ -322,7 +424,12 @@ impl Store {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.append(bucket, object, gone);
         if log.is_due() {
-            let all = inner.tables.iter().flat_map(|(b, t)| t.objects.values().flat_map(BTreeMap::values).map(move |o| (b, o.as_ref())));
+            let all = inner.tables.iter().flat_map(|(b, t)| {
+                t.objects
+                    .values()
+                    .flat_map(BTreeMap::values)
+                    .map(move |o| (b, o.as_ref()))
+            });
             log.rewrite(inner.version, all);
         }
     }
@@ -353,7 +460,11 @@ impl Inner {
     }
 
     fn current(&self, key: &Key, seen: u64) -> Result<Arc<Object>, Refused> {
-        let found = self.tables.get(&key.bucket).and_then(|t| t.objects.get(&key.namespace)).and_then(|m| m.get(&key.name));
+        let found = self
+            .tables
+            .get(&key.bucket)
+            .and_then(|t| t.objects.get(&key.namespace))
+            .and_then(|m| m.get(&key.name));
         match found {
             None => Err(Refused::Missing),
             Some(object) if object.version() == seen => Ok(Arc::clone(object)),
@@ -363,18 +474,28 @@ impl Inner {
 
     fn insert(&mut self, bucket: &Bucket, object: &Arc<Object>, before: Option<&Arc<Object>>) {
         let key = Key::of(bucket, object.value());
-        if before.is_none_or(|b| b.value().pointer("/metadata/ownerReferences") != object.value().pointer("/metadata/ownerReferences")) {
+        if before.is_none_or(|b| {
+            b.value().pointer("/metadata/ownerReferences")
+                != object.value().pointer("/metadata/ownerReferences")
+        }) {
             if let Some(before) = before {
                 self.disown(&key, before);
             }
             for owner in owners(object.value()) {
-                self.dependents.entry(owner.to_owned()).or_default().insert(key.clone());
+                self.dependents
+                    .entry(owner.to_owned())
+                    .or_default()
+                    .insert(key.clone());
             }
         }
         if before.is_none() {
             self.by_uid.insert(object.uid().to_owned(), key.clone());
         }
-        self.table(bucket).objects.entry(key.namespace).or_default().insert(key.name, Arc::clone(object));
+        self.table(bucket)
+            .objects
+            .entry(key.namespace)
+            .or_default()
+            .insert(key.name, Arc::clone(object));
     }
 
     fn forget(&mut self, key: &Key, object: &Object) {
@@ -403,5 +524,9 @@ impl Inner {
 
 /// Uids of an object's owners.
 pub fn owners(value: &Value) -> impl Iterator<Item = &str> {
-    value.get("metadata").into_iter().flat_map(|m| object::items(m, "ownerReferences")).map(|o| object::text(o, "uid"))
+    value
+        .get("metadata")
+        .into_iter()
+        .flat_map(|m| object::items(m, "ownerReferences"))
+        .map(|o| object::text(o, "uid"))
 }

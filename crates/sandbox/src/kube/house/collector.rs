@@ -19,7 +19,12 @@ pub(super) fn pass(app: &Arc<App>) -> bool {
             bereaved(app, &key, &dependent);
         }
     }
-    let pending: HashSet<Key> = app.pending.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+    let pending: HashSet<Key> = app
+        .pending
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .drain(..)
+        .collect();
     let mut unfinished = Vec::new();
     for key in pending {
         if let Some(object) = app.store.get(&key.bucket, &key.namespace, &key.name)
@@ -28,7 +33,10 @@ pub(super) fn pass(app: &Arc<App>) -> bool {
             unfinished.push(key);
         }
     }
-    app.pending.lock().unwrap_or_else(PoisonError::into_inner).extend(unfinished);
+    app.pending
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(unfinished);
     app.store.version() != start
 }
 
@@ -68,7 +76,9 @@ fn foreground(app: &Arc<App>, key: &Key, object: &Arc<Object>) -> bool {
     let mut blocked = false;
     for (dependent, state) in app.store.dependents(object.uid()) {
         if !object::is_terminating(state.value()) {
-            if owners(state.value()).any(|uid| uid != object.uid() && is_alive(app, &dependent, uid)) {
+            if owners(state.value())
+                .any(|uid| uid != object.uid() && is_alive(app, &dependent, uid))
+            {
                 amend(app, &dependent, |v| disown(v, |uid| uid == object.uid()));
                 continue;
             }
@@ -77,9 +87,19 @@ fn foreground(app: &Arc<App>, key: &Key, object: &Arc<Object>) -> bool {
                 delete(app, &resource, &state, "Foreground");
             }
         }
-        let references = state.value().get("metadata").into_iter().flat_map(|m| items(m, "ownerReferences"));
-        let blocks = |r: &Value| text(r, "uid") == object.uid() && r.get("blockOwnerDeletion").and_then(Value::as_bool) == Some(true);
-        let still = app.store.get(&dependent.bucket, &dependent.namespace, &dependent.name).is_some();
+        let references = state
+            .value()
+            .get("metadata")
+            .into_iter()
+            .flat_map(|m| items(m, "ownerReferences"));
+        let blocks = |r: &Value| {
+            text(r, "uid") == object.uid()
+                && r.get("blockOwnerDeletion").and_then(Value::as_bool) == Some(true)
+        };
+        let still = app
+            .store
+            .get(&dependent.bucket, &dependent.namespace, &dependent.name)
+            .is_some();
         blocked |= still && references.into_iter().any(blocks);
     }
     if !blocked {
@@ -92,7 +112,10 @@ fn foreground(app: &Arc<App>, key: &Key, object: &Arc<Object>) -> bool {
 fn definition(app: &Arc<App>, key: &Key, object: &Arc<Object>) -> bool {
     let spec = object.value().get("spec");
     let names = spec.and_then(|s| s.get("names"));
-    let bucket = crate::kube::store::Bucket::new(spec.map(|s| text(s, "group")).unwrap_or_default(), names.map(|n| text(n, "plural")).unwrap_or_default());
+    let bucket = crate::kube::store::Bucket::new(
+        spec.map(|s| text(s, "group")).unwrap_or_default(),
+        names.map(|n| text(n, "plural")).unwrap_or_default(),
+    );
     let catalogue = app.registry.catalogue();
     let resource = catalogue.by_bucket(&bucket);
     for each in app.store.list(&bucket, None).0 {
@@ -110,15 +133,23 @@ fn definition(app: &Arc<App>, key: &Key, object: &Arc<Object>) -> bool {
 
 /// An object whose owner may be gone: it goes too, unless another owner lives.
 fn bereaved(app: &Arc<App>, key: &Key, object: &Arc<Object>) {
-    let (alive, dead): (Vec<&str>, Vec<&str>) = owners(object.value()).partition(|uid| is_alive(app, key, uid));
+    let (alive, dead): (Vec<&str>, Vec<&str>) =
+        owners(object.value()).partition(|uid| is_alive(app, key, uid));
     if dead.is_empty() {
         return;
     }
     if alive.is_empty() {
-        let Some(resource) = app.registry.catalogue().by_bucket(&key.bucket) else { return };
-        if !object::is_terminating(object.value()) && delete(app, &resource, object, "Background").is_none() {
+        let Some(resource) = app.registry.catalogue().by_bucket(&key.bucket) else {
+            return;
+        };
+        if !object::is_terminating(object.value())
+            && delete(app, &resource, object, "Background").is_none()
+        {
             // Changed in between: look again.
-            app.pending.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
+            app.pending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(key.clone());
         }
         return;
     }
@@ -127,13 +158,22 @@ fn bereaved(app: &Arc<App>, key: &Key, object: &Arc<Object>) {
 
 /// Whether an owner exists, in the cluster or in the dependent's own namespace.
 fn is_alive(app: &App, dependent: &Key, uid: &str) -> bool {
-    app.store.find(uid).is_some_and(|(owner, _)| owner.namespace.is_empty() || owner.namespace == dependent.namespace)
+    app.store.find(uid).is_some_and(|(owner, _)| {
+        owner.namespace.is_empty() || owner.namespace == dependent.namespace
+    })
 }
 
 /// Takes owner references out; false when there was none.
 fn disown(value: &mut Value, gone: impl Fn(&str) -> bool) -> bool {
-    let Some(metadata) = object::metadata_mut(value) else { return false };
-    let Some(list) = metadata.get_mut("ownerReferences").and_then(Value::as_array_mut) else { return false };
+    let Some(metadata) = object::metadata_mut(value) else {
+        return false;
+    };
+    let Some(list) = metadata
+        .get_mut("ownerReferences")
+        .and_then(Value::as_array_mut)
+    else {
+        return false;
+    };
     let before = list.len();
     list.retain(|r| !gone(text(r, "uid")));
     let (after, changed) = (list.len(), list.len() != before);

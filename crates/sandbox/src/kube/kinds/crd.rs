@@ -12,20 +12,28 @@ pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// Defaults and the status: names are accepted and the resource established at once.
 pub(super) fn prepare(new: &mut Value, old: Option<&Value>, now: &str) {
-    let Some(spec) = new.get_mut("spec") else { return };
+    let Some(spec) = new.get_mut("spec") else {
+        return;
+    };
     if spec.get("conversion").is_none_or(Value::is_null) {
         set(spec, "conversion", json!({"strategy": "None"}));
     }
     if let Some(names) = spec.get_mut("names") {
         let kind = text(names, "kind").to_owned();
-        for (field, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
+        for (field, value) in [
+            ("singular", kind.to_lowercase()),
+            ("listKind", format!("{kind}List")),
+        ] {
             if text(names, field).is_empty() {
                 set(names, field, value);
             }
         }
     }
     let accepted = spec.get("names").cloned().unwrap_or_default();
-    let mut stored: Vec<String> = object::strings(old.and_then(|o| o.pointer("/status/storedVersions"))).map(str::to_owned).collect();
+    let mut stored: Vec<String> =
+        object::strings(old.and_then(|o| o.pointer("/status/storedVersions")))
+            .map(str::to_owned)
+            .collect();
     for version in items(spec, "versions").filter(|v| v.get("storage") == Some(&json!(true))) {
         let name = text(version, "name").to_owned();
         if !stored.contains(&name) {
@@ -42,18 +50,37 @@ pub(super) fn prepare(new: &mut Value, old: Option<&Value>, now: &str) {
             list.push(json!(CLEANUP));
         }
     }
-    let before = old.and_then(|o| o.pointer("/status/conditions")).and_then(Value::as_array);
+    let before = old
+        .and_then(|o| o.pointer("/status/conditions"))
+        .and_then(Value::as_array);
     let condition = |kind: &str, reason: &str, message: &str| {
-        let known = before.into_iter().flatten().find(|c| text(c, "type") == kind);
+        let known = before
+            .into_iter()
+            .flatten()
+            .find(|c| text(c, "type") == kind);
         let since = known.map_or(now, |c| text(c, "lastTransitionTime"));
         json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": since})
     };
     let mut conditions = vec![
         condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-        condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        condition(
+            "Established",
+            "InitialNamesAccepted",
+            "the initial names have been accepted",
+        ),
     ];
-    conditions.extend(before.into_iter().flatten().filter(|c| !matches!(text(c, "type"), "NamesAccepted" | "Established")).cloned());
-    set(new, "status", json!({"acceptedNames": accepted, "conditions": conditions, "storedVersions": stored}));
+    conditions.extend(
+        before
+            .into_iter()
+            .flatten()
+            .filter(|c| !matches!(text(c, "type"), "NamesAccepted" | "Established"))
+            .cloned(),
+    );
+    set(
+        new,
+        "status",
+        json!({"acceptedNames": accepted, "conditions": conditions, "storedVersions": stored}),
+    );
 }
 
 pub(super) fn validate(new: &Value, _old: Option<&Value>) -> Vec<Cause> {
@@ -74,16 +101,30 @@ pub(super) fn validate(new: &Value, _old: Option<&Value>) -> Vec<Cause> {
     }
     let wanted = format!("{plural}.{group}");
     if meta(new, "name") != wanted {
-        causes.push(invalid_value("metadata.name", &json!(meta(new, "name")), "must be spec.names.plural+\".\"+spec.group"));
+        causes.push(invalid_value(
+            "metadata.name",
+            &json!(meta(new, "name")),
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
     }
     if !matches!(text(spec, "scope"), "Namespaced" | "Cluster") {
-        causes.push(crate::kube::status::unsupported("spec.scope", &json!(text(spec, "scope")), &["Cluster", "Namespaced"]));
+        causes.push(crate::kube::status::unsupported(
+            "spec.scope",
+            &json!(text(spec, "scope")),
+            &["Cluster", "Namespaced"],
+        ));
     }
-    let storage = items(spec, "versions").filter(|v| v.get("storage") == Some(&json!(true))).count();
+    let storage = items(spec, "versions")
+        .filter(|v| v.get("storage") == Some(&json!(true)))
+        .count();
     if storage != 1 {
         let value = spec.get("versions").unwrap_or(&none);
         let _ = value;
-        causes.push(invalid_value("spec.versions", &json!([]), "must have exactly one version marked as storage version"));
+        causes.push(invalid_value(
+            "spec.versions",
+            &json!([]),
+            "must have exactly one version marked as storage version",
+        ));
     }
     for (at, version) in items(spec, "versions").enumerate() {
         let field = format!("spec.versions[{at}].schema.openAPIV3Schema");
@@ -91,7 +132,11 @@ pub(super) fn validate(new: &Value, _old: Option<&Value>) -> Vec<Cause> {
             None => causes.push(required(field, "schemas are required")),
             Some(schema) => {
                 if let Err(why) = Schema::parse(schema) {
-                    causes.push(Cause { reason: "FieldValueInvalid".into(), message: why, field: String::new() });
+                    causes.push(Cause {
+                        reason: "FieldValueInvalid".into(),
+                        message: why,
+                        field: String::new(),
+                    });
                 }
             }
         }

@@ -14,7 +14,11 @@ use crate::kube::status::{Cause, Status, invalid_value, required, too_long};
 const LIMIT: usize = 1_048_576;
 
 fn entries<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
-    value.get(field).and_then(Value::as_object).into_iter().flatten()
+    value
+        .get(field)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
 }
 
 /// Checks the types that JSON decoding would check.
@@ -25,19 +29,34 @@ pub(super) fn decode(resource: &Resource, body: &mut Value) -> Result<(), Status
         ("", "configmaps") => (&["binaryData"], &["data"]),
         _ => return Ok(()),
     };
-    let refuse = |why: String| Status::bad_request(format!("{kind} in version \"v1\" cannot be handled as a {kind}: {why}"));
+    let refuse = |why: String| {
+        Status::bad_request(format!(
+            "{kind} in version \"v1\" cannot be handled as a {kind}: {why}"
+        ))
+    };
     for field in binary.iter().chain(plain) {
         match body.get_mut(*field) {
             None => {}
             Some(Value::Null) => drop(crate::kube::object::unset(body, field)),
-            Some(Value::Object(map)) => check_map(map, kind, field, binary.contains(field)).map_err(refuse)?,
-            Some(_) => return Err(refuse(format!("json: cannot unmarshal into Go struct field {kind}.{field} of type map[string]"))),
+            Some(Value::Object(map)) => {
+                check_map(map, kind, field, binary.contains(field)).map_err(refuse)?
+            }
+            Some(_) => {
+                return Err(refuse(format!(
+                    "json: cannot unmarshal into Go struct field {kind}.{field} of type map[string]"
+                )));
+            }
         }
     }
     Ok(())
 }
 
-fn check_map(map: &mut Map<String, Value>, kind: &str, field: &str, binary: bool) -> Result<(), String> {
+fn check_map(
+    map: &mut Map<String, Value>,
+    kind: &str,
+    field: &str,
+    binary: bool,
+) -> Result<(), String> {
     let wanted = if binary { "[]uint8" } else { "string" };
     for value in map.values_mut() {
         match value {
@@ -45,7 +64,10 @@ fn check_map(map: &mut Map<String, Value>, kind: &str, field: &str, binary: bool
             Value::Null => *value = json!(""),
             Value::String(text) if binary => {
                 if STANDARD.decode(text.as_bytes()).is_err() {
-                    let at = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b"+/=".contains(&b))).unwrap_or(text.len() / 4 * 4);
+                    let at = text
+                        .bytes()
+                        .position(|b| !(b.is_ascii_alphanumeric() || b"+/=".contains(&b)))
+                        .unwrap_or(text.len() / 4 * 4);
                     return Err(format!("illegal base64 data at input byte {at}"));
                 }
             }
@@ -57,7 +79,9 @@ fn check_map(map: &mut Map<String, Value>, kind: &str, field: &str, binary: bool
                     Value::Array(_) => "array",
                     _ => "object",
                 };
-                return Err(format!("json: cannot unmarshal {found} into Go struct field {kind}.{field} of type {wanted}"));
+                return Err(format!(
+                    "json: cannot unmarshal {found} into Go struct field {kind}.{field} of type {wanted}"
+                ));
             }
         }
     }
@@ -69,23 +93,39 @@ pub(super) fn prepare_secret(new: &mut Value, _old: Option<&Value>) {
     let plain = crate::kube::object::unset(new, "stringData");
     if let (Some(Value::Object(plain)), Some(map)) = (plain, new.as_object_mut())
         && !plain.is_empty()
-        && let Some(data) = map.entry("data").or_insert_with(|| json!({})).as_object_mut()
+        && let Some(data) = map
+            .entry("data")
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
     {
         for (key, value) in plain {
-            data.insert(key, STANDARD.encode(value.as_str().unwrap_or_default()).into());
+            data.insert(
+                key,
+                STANDARD.encode(value.as_str().unwrap_or_default()).into(),
+            );
         }
     }
     if text(new, "type").is_empty() {
         crate::kube::object::set(new, "type", "Opaque");
     }
-    if new.get("data").and_then(Value::as_object).is_some_and(Map::is_empty) {
+    if new
+        .get("data")
+        .and_then(Value::as_object)
+        .is_some_and(Map::is_empty)
+    {
         crate::kube::object::unset(new, "data");
     }
 }
 
 /// Bytes that a base64 text stands for.
 fn decoded_len(text: &str) -> usize {
-    text.len() / 4 * 3 - text.bytes().rev().take_while(|&b| b == b'=').count().min(text.len() / 4 * 3)
+    text.len() / 4 * 3
+        - text
+            .bytes()
+            .rev()
+            .take_while(|&b| b == b'=')
+            .count()
+            .min(text.len() / 4 * 3)
 }
 
 pub(super) fn validate_secret(new: &Value, old: Option<&Value>) -> Vec<Cause> {
@@ -129,7 +169,10 @@ fn required_by_type(secret: &Value, causes: &mut Vec<Cause>) {
         "kubernetes.io/service-account-token" => {
             let name = secret.pointer("/metadata/annotations/kubernetes.io~1service-account.name");
             if name.and_then(Value::as_str).is_none_or(str::is_empty) {
-                causes.push(required("metadata.annotations[kubernetes.io/service-account.name]", ""));
+                causes.push(required(
+                    "metadata.annotations[kubernetes.io/service-account.name]",
+                    "",
+                ));
             }
         }
         "kubernetes.io/dockerconfigjson" => docker(secret, ".dockerconfigjson", causes),
@@ -140,12 +183,23 @@ fn required_by_type(secret: &Value, causes: &mut Vec<Cause>) {
 
 fn docker(secret: &Value, key: &str, causes: &mut Vec<Cause>) {
     let field = format!("data[{key}]");
-    match secret.get("data").and_then(|d| d.get(key)).and_then(Value::as_str) {
+    match secret
+        .get("data")
+        .and_then(|d| d.get(key))
+        .and_then(Value::as_str)
+    {
         None => causes.push(required(field, "")),
         Some(text) => {
-            let parsed = STANDARD.decode(text).ok().and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+            let parsed = STANDARD
+                .decode(text)
+                .ok()
+                .and_then(|b| serde_json::from_slice::<Value>(&b).ok());
             if !parsed.is_some_and(|v| v.is_object()) {
-                causes.push(invalid_value(field, &json!("<secret contents redacted>"), "invalid character in the document"));
+                causes.push(invalid_value(
+                    field,
+                    &json!("<secret contents redacted>"),
+                    "invalid character in the document",
+                ));
             }
         }
     }
@@ -160,12 +214,20 @@ pub(super) fn validate_config_map(new: &Value, old: Option<&Value>) -> Vec<Cause
                 causes.push(invalid_value(format!("{field}[{key}]"), &json!(key), why));
             }
             let text = value.as_str().unwrap_or_default();
-            total += if field == "data" { text.len() } else { decoded_len(text) };
+            total += if field == "data" {
+                text.len()
+            } else {
+                decoded_len(text)
+            };
         }
     }
     for (key, _) in entries(new, "binaryData") {
         if new.get("data").is_some_and(|d| d.get(key).is_some()) {
-            causes.push(invalid_value(format!("data[{key}]"), &json!(key), "duplicate of key present in binaryData"));
+            causes.push(invalid_value(
+                format!("data[{key}]"),
+                &json!(key),
+                "duplicate of key present in binaryData",
+            ));
         }
     }
     if total > LIMIT {

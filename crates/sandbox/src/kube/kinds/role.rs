@@ -17,8 +17,14 @@ pub(super) fn prepare(plural: &str, new: &mut Value) {
     {
         set(role, "apiGroup", GROUP);
     }
-    for subject in new.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
-        if text(subject, "apiGroup").is_empty() && matches!(text(subject, "kind"), "User" | "Group") {
+    for subject in new
+        .get_mut("subjects")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if text(subject, "apiGroup").is_empty() && matches!(text(subject, "kind"), "User" | "Group")
+        {
             set(subject, "apiGroup", GROUP);
         }
     }
@@ -29,16 +35,27 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
     if !plural.ends_with("bindings") {
         for (at, rule) in crate::kube::object::items(new, "rules").enumerate() {
             if crate::kube::object::items(rule, "verbs").next().is_none() {
-                causes.push(required(format!("rules[{at}].verbs"), "verbs must contain at least one value"));
+                causes.push(required(
+                    format!("rules[{at}].verbs"),
+                    "verbs must contain at least one value",
+                ));
             }
         }
         return causes;
     }
     let none = Value::Null;
     let role = new.get("roleRef").unwrap_or(&none);
-    let kinds: &[&str] = if plural == "rolebindings" { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+    let kinds: &[&str] = if plural == "rolebindings" {
+        &["Role", "ClusterRole"]
+    } else {
+        &["ClusterRole"]
+    };
     if !kinds.contains(&text(role, "kind")) {
-        causes.push(unsupported("roleRef.kind", &json!(text(role, "kind")), kinds));
+        causes.push(unsupported(
+            "roleRef.kind",
+            &json!(text(role, "kind")),
+            kinds,
+        ));
     }
     if text(role, "name").is_empty() {
         causes.push(required("roleRef.name", ""));
@@ -53,9 +70,15 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
             causes.push(required(field("name"), ""));
         }
         match text(subject, "kind") {
-            "ServiceAccount" if text(subject, "namespace").is_empty() => causes.push(required(field("namespace"), "")),
+            "ServiceAccount" if text(subject, "namespace").is_empty() => {
+                causes.push(required(field("namespace"), ""))
+            }
             "ServiceAccount" | "User" | "Group" => {}
-            other => causes.push(unsupported(field("kind"), &json!(other), &["ServiceAccount", "User", "Group"])),
+            other => causes.push(unsupported(
+                field("kind"),
+                &json!(other),
+                &["ServiceAccount", "User", "Group"],
+            )),
         }
     }
     causes

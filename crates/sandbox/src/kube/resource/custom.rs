@@ -41,16 +41,31 @@ pub struct Custom {
 
 /// The resources that `crd` serves; a schema that cannot be read makes its version unserved.
 pub fn resources(crd: &Value) -> Vec<Resource> {
-    let Some(spec) = crd.get("spec") else { return Vec::new() };
-    let (group, names) = (text(spec, "group"), spec.get("names").unwrap_or(&Value::Null));
+    let Some(spec) = crd.get("spec") else {
+        return Vec::new();
+    };
+    let (group, names) = (
+        text(spec, "group"),
+        spec.get("names").unwrap_or(&Value::Null),
+    );
     let kind = text(names, "kind");
-    let storage = items(spec, "versions").find(|v| flag(v, "storage")).map_or("v1", |v| text(v, "name"));
-    let or = |value: &str, default: String| if value.is_empty() { default } else { value.to_owned() };
+    let storage = items(spec, "versions")
+        .find(|v| flag(v, "storage"))
+        .map_or("v1", |v| text(v, "name"));
+    let or = |value: &str, default: String| {
+        if value.is_empty() {
+            default
+        } else {
+            value.to_owned()
+        }
+    };
     items(spec, "versions")
         .filter(|v| flag(v, "served"))
         .map(|v| {
             let version = text(v, "name");
-            let status = v.pointer("/subresources/status").is_some_and(|s| !s.is_null());
+            let status = v
+                .pointer("/subresources/status")
+                .is_some_and(|s| !s.is_null());
             Resource {
                 group: group.into(),
                 version: version.into(),
@@ -59,8 +74,12 @@ pub fn resources(crd: &Value) -> Vec<Resource> {
                 kind: kind.to_owned(),
                 list_kind: or(text(names, "listKind"), format!("{kind}List")),
                 namespaced: text(spec, "scope") == "Namespaced",
-                short_names: strings(names.get("shortNames")).map(str::to_owned).collect(),
-                categories: strings(names.get("categories")).map(str::to_owned).collect(),
+                short_names: strings(names.get("shortNames"))
+                    .map(str::to_owned)
+                    .collect(),
+                categories: strings(names.get("categories"))
+                    .map(str::to_owned)
+                    .collect(),
                 verbs: ALL_VERBS,
                 status,
                 generation: true,
@@ -77,7 +96,10 @@ fn flag(version: &Value, field: &str) -> bool {
 }
 
 fn custom(version: &Value, group: &str, kind: &str) -> Custom {
-    let raw = version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null);
+    let raw = version
+        .pointer("/schema/openAPIV3Schema")
+        .cloned()
+        .unwrap_or(Value::Null);
     let columns = items(version, "additionalPrinterColumns")
         .map(|c| Printer {
             name: text(c, "name").to_owned(),
@@ -90,12 +112,18 @@ fn custom(version: &Value, group: &str, kind: &str) -> Custom {
     let deprecated = flag(version, "deprecated").then(|| {
         let said = text(version, "deprecationWarning");
         let usual = || format!("{group}/{} {kind} is deprecated", text(version, "name"));
-        if said.is_empty() { usual() } else { said.to_owned() }
+        if said.is_empty() {
+            usual()
+        } else {
+            said.to_owned()
+        }
     });
     Custom {
         schema: Schema::parse(&raw).ok(),
         raw,
-        selectable: items(version, "selectableFields").map(|f| text(f, "jsonPath").to_owned()).collect(),
+        selectable: items(version, "selectableFields")
+            .map(|f| text(f, "jsonPath").to_owned())
+            .collect(),
         columns,
         deprecated,
     }

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::response::Response;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue, WARNING};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, WARNING};
 use serde_json::{Value, json};
 
 use super::request::Shape;
@@ -72,13 +72,28 @@ pub fn one(resource: &Resource, object: &Object, shape: Shape, now: i64) -> Byte
     match shape {
         Shape::Full => full(resource, object),
         Shape::Partial => object.partial(),
-        Shape::Table => table(resource, &[object.value()], &Page { version: object.version(), ..Page::default() }, true, now),
+        Shape::Table => table(
+            resource,
+            &[object.value()],
+            &Page {
+                version: object.version(),
+                ..Page::default()
+            },
+            true,
+            now,
+        ),
     }
 }
 
 /// Rows for people.
 #[must_use]
-pub fn table(resource: &Resource, objects: &[&Value], page: &Page, _columns: bool, _now: i64) -> Bytes {
+pub fn table(
+    resource: &Resource,
+    objects: &[&Value],
+    page: &Page,
+    _columns: bool,
+    _now: i64,
+) -> Bytes {
     let rows: Vec<Value> = objects
         .iter()
         .map(|o| json!({"cells": [crate::kube::object::meta(o, "name"), crate::kube::object::meta(o, "creationTimestamp")],
@@ -105,7 +120,12 @@ pub struct Page {
 
 /// A list in the wanted shape.
 #[must_use]
-pub fn list<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Object>, page: &Page, shape: Shape) -> Bytes {
+pub fn list<'a>(
+    resource: &Resource,
+    objects: impl Iterator<Item = &'a Object>,
+    page: &Page,
+    shape: Shape,
+) -> Bytes {
     let (kind, api_version) = match shape {
         Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         _ => (resource.list_kind.as_str(), resource.api_version()),
@@ -116,12 +136,21 @@ pub fn list<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Object>, 
         set(&mut metadata, "remainingItemCount", page.remaining);
     }
     let mut out = BytesMut::with_capacity(64 * 1024);
-    out.put_slice(format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#).as_bytes());
+    out.put_slice(
+        format!(
+            r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#
+        )
+        .as_bytes(),
+    );
     for (at, object) in objects.enumerate() {
         if at > 0 {
             out.put_u8(b',');
         }
-        out.put_slice(&if shape == Shape::Partial { object.partial() } else { full(resource, object) });
+        out.put_slice(&if shape == Shape::Partial {
+            object.partial()
+        } else {
+            full(resource, object)
+        });
     }
     out.put_slice(b"]}");
     out.freeze()
@@ -132,7 +161,9 @@ pub fn list<'a>(resource: &Resource, objects: impl Iterator<Item = &'a Object>, 
 pub fn json(code: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -140,9 +171,14 @@ pub fn json(code: StatusCode, body: impl Into<Body>) -> Response {
 #[must_use]
 pub fn refusal(status: &Status) -> Response {
     let mut response = json(status.http(), status.to_bytes());
-    let retry = status.details.as_deref().and_then(|d| d.retry_after_seconds);
+    let retry = status
+        .details
+        .as_deref()
+        .and_then(|d| d.retry_after_seconds);
     if let Some(seconds) = retry {
-        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
@@ -150,7 +186,10 @@ pub fn refusal(status: &Status) -> Response {
 /// Adds a warning header for each text.
 pub fn warn(response: &mut Response, warnings: &[String]) {
     for text in warnings {
-        let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let clean: String = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         let quoted = clean.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             response.headers_mut().append(WARNING, value);

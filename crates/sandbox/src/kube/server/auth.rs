@@ -14,7 +14,12 @@ use crate::kube::store::Bucket;
 /// The administrator, as kubeadm names it.
 #[must_use]
 pub fn admin() -> User {
-    User { name: "kubernetes-admin".into(), groups: vec![rbac::MASTERS.into(), rbac::AUTHENTICATED.into()], uid: "1".into(), ..User::default() }
+    User {
+        name: "kubernetes-admin".into(),
+        groups: vec![rbac::MASTERS.into(), rbac::AUTHENTICATED.into()],
+        uid: "1".into(),
+        ..User::default()
+    }
 }
 
 /// `UserInfo` as in reviews.
@@ -36,8 +41,13 @@ pub fn info(user: &User) -> Value {
 /// 401 for a token that is not valid, 403 for impersonation that is not allowed.
 pub fn authenticate(app: &App, trust: Trust, headers: &HeaderMap) -> Result<User, Status> {
     let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let caller = match token.and_then(|t| t.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
-        Some((_, token)) => bearer(app, token.trim(), &app.audiences).ok_or_else(Status::unauthorized)?,
+    let caller = match token
+        .and_then(|t| t.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    {
+        Some((_, token)) => {
+            bearer(app, token.trim(), &app.audiences).ok_or_else(Status::unauthorized)?
+        }
         None if token.is_some() => return Err(Status::unauthorized()),
         None if trust == Trust::InProcess => admin(),
         None => User::anonymous(),
@@ -48,47 +58,95 @@ pub fn authenticate(app: &App, trust: Trust, headers: &HeaderMap) -> Result<User
 /// Whose bearer token it is, if it is valid for one of `audiences`.
 #[must_use]
 pub fn bearer(app: &App, token: &str, audiences: &[String]) -> Option<User> {
-    if let Some(caller) = app.tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(token) {
+    if let Some(caller) = app
+        .tokens
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .get(token)
+    {
         return Some(caller.clone());
     }
     let claims = app.issuer.verify(token, audiences).ok()?;
-    let (namespace, account) = (&claims.kubernetes.namespace, &claims.kubernetes.serviceaccount);
-    let live = app.store.get(&Bucket::new("", "serviceaccounts"), namespace, &account.name)?;
+    let (namespace, account) = (
+        &claims.kubernetes.namespace,
+        &claims.kubernetes.serviceaccount,
+    );
+    let live = app.store.get(
+        &Bucket::new("", "serviceaccounts"),
+        namespace,
+        &account.name,
+    )?;
     if live.uid() != account.uid {
         return None;
     }
     let mut caller = User::service_account(namespace, &account.name, &account.uid);
-    caller.extra.insert("authentication.kubernetes.io/credential-id".into(), vec![format!("JTI={}", claims.jti)]);
+    caller.extra.insert(
+        "authentication.kubernetes.io/credential-id".into(),
+        vec![format!("JTI={}", claims.jti)],
+    );
     if let Some(pod) = &claims.kubernetes.pod {
-        let live = app.store.get(&Bucket::new("", "pods"), namespace, &pod.name)?;
+        let live = app
+            .store
+            .get(&Bucket::new("", "pods"), namespace, &pod.name)?;
         if live.uid() != pod.uid {
             return None;
         }
-        caller.extra.insert("authentication.kubernetes.io/pod-name".into(), vec![pod.name.clone()]);
-        caller.extra.insert("authentication.kubernetes.io/pod-uid".into(), vec![pod.uid.clone()]);
+        caller.extra.insert(
+            "authentication.kubernetes.io/pod-name".into(),
+            vec![pod.name.clone()],
+        );
+        caller.extra.insert(
+            "authentication.kubernetes.io/pod-uid".into(),
+            vec![pod.uid.clone()],
+        );
     }
     if let Some(secret) = &claims.kubernetes.secret {
-        app.store.get(&Bucket::new("", "secrets"), namespace, &secret.name).filter(|s| meta(s.value(), "uid") == secret.uid)?;
+        app.store
+            .get(&Bucket::new("", "secrets"), namespace, &secret.name)
+            .filter(|s| meta(s.value(), "uid") == secret.uid)?;
     }
     Some(caller)
 }
 
 fn impersonated(app: &App, caller: User, headers: &HeaderMap) -> Result<User, Status> {
-    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-    let Some(user) = text("impersonate-user") else { return Ok(caller) };
-    let groups: Vec<String> =
-        headers.get_all("impersonate-group").iter().filter_map(|v| v.to_str().ok()).map(str::to_owned).collect();
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
+    let Some(user) = text("impersonate-user") else {
+        return Ok(caller);
+    };
+    let groups: Vec<String> = headers
+        .get_all("impersonate-group")
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .map(str::to_owned)
+        .collect();
     let asked = std::iter::once(("users", &user)).chain(groups.iter().map(|g| ("groups", g)));
     for (resource, name) in asked {
-        let attributes = Attributes { verb: "impersonate", resource, name, ..Attributes::default() };
+        let attributes = Attributes {
+            verb: "impersonate",
+            resource,
+            name,
+            ..Attributes::default()
+        };
         let verdict = app.access.judge(app, &caller, &attributes);
         if !verdict.allowed {
             return Err(refused(&caller, &attributes, &verdict));
         }
     }
-    let mut to = match user.strip_prefix("system:serviceaccount:").and_then(|r| r.split_once(':')) {
+    let mut to = match user
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|r| r.split_once(':'))
+    {
         Some((namespace, name)) if groups.is_empty() => User::service_account(namespace, name, ""),
-        _ => User { name: user.clone(), groups: vec![rbac::AUTHENTICATED.into()], ..User::default() },
+        _ => User {
+            name: user.clone(),
+            groups: vec![rbac::AUTHENTICATED.into()],
+            ..User::default()
+        },
     };
     to.groups.extend(groups);
     to.uid = text("impersonate-uid").unwrap_or_default();
@@ -107,18 +165,34 @@ pub fn authorize(app: &App, caller: &User, verb: &str, target: &Target) -> Resul
         group: &target.group,
         resource: &target.plural,
         subresource: &target.subresource,
-        namespace: if namespaces { &target.name } else { &target.namespace },
+        namespace: if namespaces {
+            &target.name
+        } else {
+            &target.namespace
+        },
         name: &target.name,
         path: "",
     };
     let verdict = app.access.judge(app, caller, &attributes);
-    if verdict.allowed { Ok(()) } else { Err(refused(caller, &attributes, &verdict)) }
+    if verdict.allowed {
+        Ok(())
+    } else {
+        Err(refused(caller, &attributes, &verdict))
+    }
 }
 
 fn refused(caller: &User, attributes: &Attributes<'_>, verdict: &rbac::Verdict) -> Status {
     let message = rbac::forbidden(caller, attributes, verdict);
-    let about = Details { name: attributes.name.into(), group: attributes.group.into(), kind: attributes.resource.into(), ..Details::default() };
-    Status { details: Some(Box::new(about)), ..Status::new(403, "Forbidden", message) }
+    let about = Details {
+        name: attributes.name.into(),
+        group: attributes.group.into(),
+        kind: attributes.resource.into(),
+        ..Details::default()
+    };
+    Status {
+        details: Some(Box::new(about)),
+        ..Status::new(403, "Forbidden", message)
+    }
 }
 
 /// Whether the caller may ask for a path that is no resource.
@@ -128,10 +202,22 @@ fn refused(caller: &User, attributes: &Attributes<'_>, verdict: &rbac::Verdict) 
 pub fn authorize_path(app: &App, caller: &User, method: &Method, path: &str) -> Result<(), Status> {
     let verb = method.as_str().to_ascii_lowercase();
     // Health and version are open to all, as the default roles make them.
-    if matches!(path, "/healthz" | "/readyz" | "/livez" | "/version" | "/version/") && *method == Method::GET {
+    if matches!(
+        path,
+        "/healthz" | "/readyz" | "/livez" | "/version" | "/version/"
+    ) && *method == Method::GET
+    {
         return Ok(());
     }
-    let attributes = Attributes { verb: &verb, path, ..Attributes::default() };
+    let attributes = Attributes {
+        verb: &verb,
+        path,
+        ..Attributes::default()
+    };
     let verdict = app.access.judge(app, caller, &attributes);
-    if verdict.allowed { Ok(()) } else { Err(refused(caller, &attributes, &verdict)) }
+    if verdict.allowed {
+        Ok(())
+    } else {
+        Err(refused(caller, &attributes, &verdict))
+    }
 }

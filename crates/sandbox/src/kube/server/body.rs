@@ -19,14 +19,19 @@ pub const LIMIT: usize = 3 * 1024 * 1024;
 pub async fn bytes(body: Body) -> Result<Bytes, Status> {
     match Limited::new(body, LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Status::body_too_large(LIMIT)),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Status::body_too_large(LIMIT))
+        }
         Err(_) => Err(Status::bad_request("the request body could not be read")),
     }
 }
 
 /// The media type without parameters.
 pub fn media_type(headers: &HeaderMap) -> &str {
-    let text = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let text = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     text.split(';').next().unwrap_or_default().trim()
 }
 
@@ -48,11 +53,16 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Value, Status> {
 /// 400 for what cannot be decoded, 415 for an unknown type.
 pub fn decode(media_type: &str, bytes: &[u8]) -> Result<Value, Status> {
     match media_type {
-        "" | "application/json" => serde_json::from_slice(bytes)
-            .map_err(|e| Status::bad_request(format!("couldn't get version/kind; json parse error: {e}"))),
+        "" | "application/json" => serde_json::from_slice(bytes).map_err(|e| {
+            Status::bad_request(format!("couldn't get version/kind; json parse error: {e}"))
+        }),
         "application/yaml" => yaml(bytes),
-        "application/vnd.kubernetes.protobuf" => Err(Status::unsupported_media_type("application/json, application/yaml")),
-        _ => Err(Status::unsupported_media_type("application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor")),
+        "application/vnd.kubernetes.protobuf" => Err(Status::unsupported_media_type(
+            "application/json, application/yaml",
+        )),
+        _ => Err(Status::unsupported_media_type(
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor",
+        )),
     }
 }
 
@@ -65,6 +75,8 @@ pub fn yaml(bytes: &[u8]) -> Result<Value, Status> {
     if let Ok(value) = serde_json::from_slice(bytes) {
         return Ok(value);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Status::bad_request("error decoding YAML: not UTF-8"))?;
+    serde_saphyr::from_str(text)
+        .map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))
 }

@@ -18,7 +18,9 @@ use crate::kube::status::Status;
 pub const VERSION: &str = "v1.37.2";
 
 /// Verbs of an object that has only single-object operations.
-const NO_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+const NO_COLLECTION: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
 
 /// Answers any path that is no resource's.
 ///
@@ -37,7 +39,10 @@ pub fn serve(app: &App, parts: &Parts) -> Result<Response, Status> {
         ["api"] => document(&json!({"kind": "APIVersions", "versions": ["v1"],
             "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]})),
         ["apis"] => {
-            let groups: Vec<Value> = catalogue.groups().map(|(name, versions)| group(name, versions)).collect();
+            let groups: Vec<Value> = catalogue
+                .groups()
+                .map(|(name, versions)| group(name, versions))
+                .collect();
             document(&json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["apis", name] => match catalogue.groups().find(|(g, _)| g.as_ref() == *name) {
@@ -51,10 +56,14 @@ pub fn serve(app: &App, parts: &Parts) -> Result<Response, Status> {
         },
         ["api", version] => resources(&catalogue, "", version),
         ["apis", group, version] => resources(&catalogue, group, version),
-        [".well-known", "openid-configuration"] => issuer(&app.issuer.discovery(), "application/json"),
+        [".well-known", "openid-configuration"] => {
+            issuer(&app.issuer.discovery(), "application/json")
+        }
         ["openid", "v1", "jwks"] => issuer(&app.issuer.jwks(), "application/jwk-set+json"),
         ["openapi", "v3", rest @ ..] => openapi(&catalogue, &rest.join("/")),
-        [""] => document(&json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})),
+        [""] => document(
+            &json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}),
+        ),
         _ => not_found(),
     })
 }
@@ -65,7 +74,10 @@ fn document(value: &Value) -> Response {
 
 fn plain(code: StatusCode, text: &'static str) -> Response {
     let mut response = answer::json(code, text);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -75,8 +87,13 @@ fn not_found() -> Response {
 
 fn issuer(value: &Value, content_type: &'static str) -> Response {
     let mut response = document(value);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
     response
 }
 
@@ -89,17 +106,30 @@ fn version() -> Value {
 }
 
 fn group(name: &str, versions: &[Arc<str>]) -> Value {
-    let all: Vec<Value> = versions.iter().map(|v| json!({"groupVersion": group_version(name, v), "version": &**v})).collect();
+    let all: Vec<Value> = versions
+        .iter()
+        .map(|v| json!({"groupVersion": group_version(name, v), "version": &**v}))
+        .collect();
     json!({"name": name, "versions": all, "preferredVersion": all.first()})
 }
 
 fn verbs(resource: &Resource) -> &'static [&'static str] {
-    if resource.is("", "namespaces") { NO_COLLECTION } else { resource.verbs }
+    if resource.is("", "namespaces") {
+        NO_COLLECTION
+    } else {
+        resource.verbs
+    }
 }
 
 /// Subresources: name, verbs, and the group, version and kind that they speak.
 fn subresources(resource: &Resource) -> Vec<(&'static str, &'static [&'static str], [String; 3])> {
-    let own = || [resource.group.to_string(), resource.version.to_string(), resource.kind.clone()];
+    let own = || {
+        [
+            resource.group.to_string(),
+            resource.version.to_string(),
+            resource.kind.clone(),
+        ]
+    };
     let mut all: Vec<(&'static str, &'static [&'static str], [String; 3])> = Vec::new();
     if resource.is("", "namespaces") {
         all.push(("finalize", &["update"], own()));
@@ -108,13 +138,23 @@ fn subresources(resource: &Resource) -> Vec<(&'static str, &'static [&'static st
         all.push(("status", &["get", "patch", "update"], own()));
     }
     if resource.is("", "serviceaccounts") {
-        all.push(("token", &["create"], ["authentication.k8s.io".into(), "v1".into(), "TokenRequest".into()]));
+        all.push((
+            "token",
+            &["create"],
+            [
+                "authentication.k8s.io".into(),
+                "v1".into(),
+                "TokenRequest".into(),
+            ],
+        ));
     }
     all
 }
 
 fn resources(catalogue: &Catalogue, group: &str, version: &str) -> Response {
-    let Some(found) = catalogue.in_version(group, version) else { return not_found() };
+    let Some(found) = catalogue.in_version(group, version) else {
+        return not_found();
+    };
     let mut list = Vec::new();
     for resource in found.values() {
         let mut entry = json!({"name": &*resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
@@ -135,13 +175,23 @@ fn resources(catalogue: &Catalogue, group: &str, version: &str) -> Response {
             list.push(entry);
         }
     }
-    document(&json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group, version), "resources": list}))
+    document(
+        &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version(group, version), "resources": list}),
+    )
 }
 
 fn is_aggregated(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let first = accept.split(',').find(|c| c.contains("application/json")).unwrap_or_default();
-    first.contains("as=APIGroupDiscoveryList") && first.contains("v=v2") && !first.contains("v=v2beta1")
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let first = accept
+        .split(',')
+        .find(|c| c.contains("application/json"))
+        .unwrap_or_default();
+    first.contains("as=APIGroupDiscoveryList")
+        && first.contains("v=v2")
+        && !first.contains("v=v2beta1")
 }
 
 fn aggregated(catalogue: &Catalogue, core: bool) -> Response {
@@ -175,9 +225,13 @@ fn aggregated(catalogue: &Catalogue, core: bool) -> Response {
             .map(|(name, versions)| json!({"metadata": {"name": &**name, "creationTimestamp": null}, "versions": versions.iter().map(|v| one(name, v)).collect::<Vec<_>>()}))
             .collect()
     };
-    let mut response = document(&json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}));
+    let mut response = document(
+        &json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}),
+    );
     let media = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }
 

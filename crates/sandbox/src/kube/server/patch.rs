@@ -27,7 +27,12 @@ const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+jso
 ///
 /// # Errors
 /// Anything that a patch or the resulting write is refused for.
-pub async fn patch(app: &Arc<App>, ctx: &Context, headers: &HeaderMap, content: Body) -> Result<Response, Status> {
+pub async fn patch(
+    app: &Arc<App>,
+    ctx: &Context,
+    headers: &HeaderMap,
+    content: Body,
+) -> Result<Response, Status> {
     let custom = ctx.resource.custom.is_some();
     let language = match body::media_type(headers) {
         "application/merge-patch+json" => Language::Merge,
@@ -35,56 +40,110 @@ pub async fn patch(app: &Arc<App>, ctx: &Context, headers: &HeaderMap, content: 
         "application/strategic-merge-patch+json" if !custom => Language::Strategic,
         "application/apply-patch+yaml" => Language::Apply,
         _ if custom => return Err(Status::unsupported_media_type(ACCEPTED)),
-        _ => return Err(Status::unsupported_media_type(&format!("{ACCEPTED}, application/strategic-merge-patch+json"))),
+        _ => {
+            return Err(Status::unsupported_media_type(&format!(
+                "{ACCEPTED}, application/strategic-merge-patch+json"
+            )));
+        }
     };
     let bytes = body::bytes(content).await?;
     if language == Language::Apply {
         return apply(app, ctx, body::yaml(&bytes)?).await;
     }
     if ctx.params.force.is_some() {
-        let cause = crate::kube::status::forbidden_field("force", "may not be specified for non-apply patch");
-        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+        let cause = crate::kube::status::forbidden_field(
+            "force",
+            "may not be specified for non-apply patch",
+        );
+        return Err(Status::invalid(
+            "meta.k8s.io",
+            "PatchOptions",
+            "",
+            vec![cause],
+        ));
     }
-    let patch: Value = serde_json::from_slice(&bytes).map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+    let patch: Value = serde_json::from_slice(&bytes)
+        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
     for _ in 0..TRIES {
-        let old = app.store.get(&ctx.resource.bucket, &ctx.target.namespace, &ctx.target.name).ok_or_else(|| ctx.not_found())?;
+        let old = app
+            .store
+            .get(
+                &ctx.resource.bucket,
+                &ctx.target.namespace,
+                &ctx.target.name,
+            )
+            .ok_or_else(|| ctx.not_found())?;
         let mut warnings = Vec::new();
         let new = patched(ctx, &old, language, &patch, &mut warnings)?;
         let asked = meta(&new, "resourceVersion");
         let pinned = asked.parse() != Ok(old.version()) && !asked.is_empty();
         if pinned {
-            return Err(Status::stale(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name));
+            return Err(Status::stale(
+                &ctx.resource.group,
+                &ctx.resource.plural,
+                &ctx.target.name,
+            ));
         }
-        if let Some(object) = write::replace(app, ctx, &old, new, Tracking::Update, &mut warnings).await? {
+        if let Some(object) =
+            write::replace(app, ctx, &old, new, Tracking::Update, &mut warnings).await?
+        {
             return Ok(respond(app, ctx, &object, StatusCode::OK, &warnings));
         }
     }
-    Err(Status::stale(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name))
+    Err(Status::stale(
+        &ctx.resource.group,
+        &ctx.resource.plural,
+        &ctx.target.name,
+    ))
 }
 
-fn patched(ctx: &Context, old: &Arc<Object>, language: Language, patch: &Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
+fn patched(
+    ctx: &Context,
+    old: &Arc<Object>,
+    language: Language,
+    patch: &Value,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Status> {
     let mut new = old.value().clone();
     answer::to_served(&ctx.resource, &mut new);
     match language {
         Language::Merge => {
             if !patch.is_object() {
-                return Err(Status::bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"));
+                return Err(Status::bad_request(
+                    "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
+                ));
             }
             merge(&mut new, patch);
         }
         Language::Json => json_patch::apply(&mut new, patch).map_err(|e| json_refusal(ctx, &e))?,
-        Language::Strategic => strategic::apply(&mut new, patch).map_err(|e| Status::bad_request(e.to_string()))?,
+        Language::Strategic => {
+            strategic::apply(&mut new, patch).map_err(|e| Status::bad_request(e.to_string()))?
+        }
         Language::Apply => {}
     }
     if meta(&new, "name") != ctx.target.name {
-        let cause = crate::kube::status::invalid_value("metadata.name", &meta(&new, "name").into(), "field is immutable");
-        return Err(Status::invalid(&ctx.resource.group, &ctx.resource.kind, &ctx.target.name, vec![cause]));
+        let cause = crate::kube::status::invalid_value(
+            "metadata.name",
+            &meta(&new, "name").into(),
+            "field is immutable",
+        );
+        return Err(Status::invalid(
+            &ctx.resource.group,
+            &ctx.resource.kind,
+            &ctx.target.name,
+            vec![cause],
+        ));
     }
     write::incoming(ctx, new, warnings)
 }
 
 fn json_refusal(ctx: &Context, error: &json_patch::PatchError) -> Status {
-    let mut status = Status::invalid(&ctx.resource.group, &ctx.resource.kind, &ctx.target.name, Vec::new());
+    let mut status = Status::invalid(
+        &ctx.resource.group,
+        &ctx.resource.kind,
+        &ctx.target.name,
+        Vec::new(),
+    );
     status.message = error.to_string();
     status
 }
@@ -111,13 +170,21 @@ fn merge(target: &mut Value, patch: &Value) {
 async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response, Status> {
     if ctx.params.manager.is_empty() {
         let cause = crate::kube::status::required("fieldManager", "is required for apply patch");
-        return Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]));
+        return Err(Status::invalid(
+            "meta.k8s.io",
+            "PatchOptions",
+            "",
+            vec![cause],
+        ));
     }
     let given = text(&applied, "apiVersion");
     if given.is_empty() || text(&applied, "kind").is_empty() {
         return Err(Status::bad_request("invalid object type: /, Kind="));
     }
-    if applied.pointer("/metadata/managedFields").is_some_and(|m| m.as_array().is_none_or(|a| !a.is_empty())) {
+    if applied
+        .pointer("/metadata/managedFields")
+        .is_some_and(|m| m.as_array().is_none_or(|a| !a.is_empty()))
+    {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
     fields::check(ctx, &applied)?;
@@ -128,7 +195,11 @@ async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response
     }
     object::set_meta(&mut applied, "name", ctx.target.name.as_str());
     for _ in 0..TRIES {
-        let Some(old) = app.store.get(&ctx.resource.bucket, &ctx.target.namespace, &ctx.target.name) else {
+        let Some(old) = app.store.get(
+            &ctx.resource.bucket,
+            &ctx.target.namespace,
+            &ctx.target.name,
+        ) else {
             if !ctx.target.subresource.is_empty() {
                 return Err(ctx.not_found());
             }
@@ -138,14 +209,24 @@ async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response
         };
         let asked = meta(&applied, "resourceVersion");
         if !asked.is_empty() && asked.parse() != Ok(old.version()) {
-            return Err(Status::stale(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name));
+            return Err(Status::stale(
+                &ctx.resource.group,
+                &ctx.resource.plural,
+                &ctx.target.name,
+            ));
         }
         let new = fields::apply(ctx, Some(old.value()), &applied, &app.now())?;
-        if let Some(object) = write::replace(app, ctx, &old, new, Tracking::Done, &mut warnings).await? {
+        if let Some(object) =
+            write::replace(app, ctx, &old, new, Tracking::Done, &mut warnings).await?
+        {
             return Ok(respond(app, ctx, &object, StatusCode::OK, &warnings));
         }
     }
-    Err(Status::stale(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name))
+    Err(Status::stale(
+        &ctx.resource.group,
+        &ctx.resource.plural,
+        &ctx.target.name,
+    ))
 }
 
 #[cfg(test)]
@@ -163,10 +244,18 @@ mod tests {
             (json!({"a":"b"}), json!({"a":null}), json!({})),
             (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
             (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!(["a","b"]), json!(["c","d"]), json!(["c","d"])),
+            (
+                json!({"a":{"b":"c"}}),
+                json!({"a":{"b":"d","c":null}}),
+                json!({"a":{"b":"d"}}),
+            ),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
+            (
+                json!({}),
+                json!({"a":{"bb":{"ccc":null}}}),
+                json!({"a":{"bb":{}}}),
+            ),
         ];
         for (target, patch, wanted) in cases {
             let mut value = target.clone();

@@ -41,7 +41,9 @@ impl Snapshots {
 
     fn find(&self, id: &str) -> Option<Arc<Snapshot>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().find(|(known, _)| known == id).map(|(_, s)| Arc::clone(s))
+        all.iter()
+            .find(|(known, _)| known == id)
+            .map(|(_, s)| Arc::clone(s))
     }
 }
 
@@ -51,7 +53,10 @@ impl Snapshots {
 /// 404.
 pub fn get(app: &App, ctx: &Context) -> Result<Response, Status> {
     let object = find(app, ctx)?;
-    Ok(answer::json(StatusCode::OK, answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix())))
+    Ok(answer::json(
+        StatusCode::OK,
+        answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix()),
+    ))
 }
 
 /// The object that the path names.
@@ -60,8 +65,14 @@ pub fn get(app: &App, ctx: &Context) -> Result<Response, Status> {
 /// 404.
 pub fn find(app: &App, ctx: &Context) -> Result<Arc<Object>, Status> {
     app.store
-        .get(&ctx.resource.bucket, &ctx.target.namespace, &ctx.target.name)
-        .ok_or_else(|| Status::not_found(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name))
+        .get(
+            &ctx.resource.bucket,
+            &ctx.target.namespace,
+            &ctx.target.name,
+        )
+        .ok_or_else(|| {
+            Status::not_found(&ctx.resource.group, &ctx.resource.plural, &ctx.target.name)
+        })
 }
 
 /// What a list or watch selects.
@@ -97,10 +108,16 @@ impl Selection {
     pub fn objects(&self, app: &App, ctx: &Context) -> (Vec<Arc<Object>>, u64) {
         let namespace = ctx.target.namespace.as_str();
         let scope = (!namespace.is_empty()).then_some(namespace);
-        if let (Some(name), true) = (self.fields.name(), scope.is_some() || !ctx.resource.namespaced) {
+        if let (Some(name), true) = (
+            self.fields.name(),
+            scope.is_some() || !ctx.resource.namespaced,
+        ) {
             let version = app.store.version();
             let found = app.store.get(&ctx.resource.bucket, namespace, name);
-            return (found.into_iter().filter(|o| self.matches(o)).collect(), version);
+            return (
+                found.into_iter().filter(|o| self.matches(o)).collect(),
+                version,
+            );
         }
         let (mut objects, version) = app.store.list(&ctx.resource.bucket, scope);
         if !(self.labels.is_empty() && self.fields.is_empty()) {
@@ -129,11 +146,21 @@ pub fn list(app: &App, ctx: &Context) -> Result<Response, Status> {
         (snapshot, Some(id), start)
     };
     let total = snapshot.objects.len();
-    let end = if ctx.params.limit == 0 { total } else { start.saturating_add(ctx.params.limit).min(total) };
-    let mut page = Page { version: snapshot.version, ..Page::default() };
+    let end = if ctx.params.limit == 0 {
+        total
+    } else {
+        start.saturating_add(ctx.params.limit).min(total)
+    };
+    let mut page = Page {
+        version: snapshot.version,
+        ..Page::default()
+    };
     if end < total {
         let id = id.unwrap_or_else(|| {
-            let copy = Snapshot { version: snapshot.version, objects: snapshot.objects.clone() };
+            let copy = Snapshot {
+                version: snapshot.version,
+                objects: snapshot.objects.clone(),
+            };
             app.snapshots.keep(copy).0
         });
         page.continuation = Some(URL_SAFE_NO_PAD.encode(format!("{id}/{end}")));
@@ -145,7 +172,12 @@ pub fn list(app: &App, ctx: &Context) -> Result<Response, Status> {
             let values: Vec<_> = objects.iter().map(|o| o.value()).collect();
             answer::table(&ctx.resource, &values, &page, true, app.clock.unix())
         }
-        shape => answer::list(&ctx.resource, objects.iter().map(AsRef::as_ref), &page, shape),
+        shape => answer::list(
+            &ctx.resource,
+            objects.iter().map(AsRef::as_ref),
+            &page,
+            shape,
+        ),
     };
     Ok(answer::json(StatusCode::OK, body))
 }
@@ -160,9 +192,14 @@ fn token(text: &str) -> Result<(String, usize), Status> {
 
 /// Whether the list may be served at the resource version asked for.
 fn check_version(app: &App, ctx: &Context) -> Result<(), Status> {
-    let (asked, rule) = (ctx.params.resource_version.as_str(), ctx.params.version_match.as_str());
+    let (asked, rule) = (
+        ctx.params.resource_version.as_str(),
+        ctx.params.version_match.as_str(),
+    );
     if !rule.is_empty() && asked.is_empty() {
-        let message = format!("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, got {rule}");
+        let message = format!(
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, got {rule}"
+        );
         return Err(Status::bad_request(message));
     }
     if asked.is_empty() || asked == "0" {
@@ -183,14 +220,22 @@ fn check_version(app: &App, ctx: &Context) -> Result<(), Status> {
 /// # Errors
 /// 400 for anything else.
 pub fn version(text: &str) -> Result<u64, Status> {
-    text.parse().map_err(|_| Status::bad_request(format!("invalid resourceVersion: strconv.ParseUint: parsing {text:?}: invalid syntax")))
+    text.parse().map_err(|_| {
+        Status::bad_request(format!(
+            "invalid resourceVersion: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        ))
+    })
 }
 
 /// The answer to a version that has not been reached.
 #[must_use]
 pub fn too_large(asked: u64, present: u64) -> Status {
-    let mut status = Status::new(504, "Timeout", format!("Timeout: Too large resource version: {asked}, current: {present}"))
-        .with_cause("ResourceVersionTooLarge", "Too large resource version", "");
+    let mut status = Status::new(
+        504,
+        "Timeout",
+        format!("Timeout: Too large resource version: {asked}, current: {present}"),
+    )
+    .with_cause("ResourceVersionTooLarge", "Too large resource version", "");
     if let Some(details) = &mut status.details {
         details.retry_after_seconds = Some(1);
     }

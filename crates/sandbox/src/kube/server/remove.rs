@@ -24,7 +24,11 @@ pub struct Options {
 
 impl Options {
     fn of(ctx: &Context, body: &Value) -> Result<Self, Status> {
-        let mut options = Self { propagation: ctx.params.propagation.clone(), dry_run: ctx.params.dry_run, ..Self::default() };
+        let mut options = Self {
+            propagation: ctx.params.propagation.clone(),
+            dry_run: ctx.params.dry_run,
+            ..Self::default()
+        };
         let given = text(body, "propagationPolicy");
         if !given.is_empty() {
             options.propagation = given.to_owned();
@@ -34,11 +38,27 @@ impl Options {
             Some(false) => options.propagation = "Background".to_owned(),
             None => {}
         }
-        if !matches!(options.propagation.as_str(), "" | "Background" | "Foreground" | "Orphan") {
-            let cause = crate::kube::status::unsupported("propagationPolicy", &options.propagation.as_str().into(), &["Foreground", "Background", "Orphan", "nil"]);
-            return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
+        if !matches!(
+            options.propagation.as_str(),
+            "" | "Background" | "Foreground" | "Orphan"
+        ) {
+            let cause = crate::kube::status::unsupported(
+                "propagationPolicy",
+                &options.propagation.as_str().into(),
+                &["Foreground", "Background", "Orphan", "nil"],
+            );
+            return Err(Status::invalid(
+                "meta.k8s.io",
+                "DeleteOptions",
+                "",
+                vec![cause],
+            ));
         }
-        let precondition = |field: &str| body.get("preconditions").map(|p| text(p, field).to_owned()).filter(|p| !p.is_empty());
+        let precondition = |field: &str| {
+            body.get("preconditions")
+                .map(|p| text(p, field).to_owned())
+                .filter(|p| !p.is_empty())
+        };
         options.uid = precondition("uid");
         options.version = precondition("resourceVersion");
         options.dry_run |= crate::kube::object::strings(body.get("dryRun")).any(|d| d == "All");
@@ -64,7 +84,10 @@ pub async fn delete(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
         }
         answer::json(StatusCode::OK, status.to_string())
     } else {
-        answer::json(StatusCode::OK, answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix()))
+        answer::json(
+            StatusCode::OK,
+            answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix()),
+        )
     };
     answer::warn(&mut response, &warnings);
     Ok(response)
@@ -74,7 +97,11 @@ pub async fn delete(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
 ///
 /// # Errors
 /// The first refusal.
-pub async fn delete_collection(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Response, Status> {
+pub async fn delete_collection(
+    app: &Arc<App>,
+    ctx: &Context,
+    body: Value,
+) -> Result<Response, Status> {
     let options = Options::of(ctx, &body)?;
     let (objects, version) = read::Selection::of(ctx)?.objects(app, ctx);
     let mut deleted = Vec::with_capacity(objects.len());
@@ -88,28 +115,64 @@ pub async fn delete_collection(app: &Arc<App>, ctx: &Context, body: Value) -> Re
             Err(status) => return Err(status),
         }
     }
-    let page = answer::Page { version, ..answer::Page::default() };
-    let shape = if ctx.shape == Shape::Table { Shape::Full } else { ctx.shape };
-    Ok(answer::json(StatusCode::OK, answer::list(&ctx.resource, deleted.iter().map(AsRef::as_ref), &page, shape)))
+    let page = answer::Page {
+        version,
+        ..answer::Page::default()
+    };
+    let shape = if ctx.shape == Shape::Table {
+        Shape::Full
+    } else {
+        ctx.shape
+    };
+    Ok(answer::json(
+        StatusCode::OK,
+        answer::list(
+            &ctx.resource,
+            deleted.iter().map(AsRef::as_ref),
+            &page,
+            shape,
+        ),
+    ))
 }
 
 /// Deletes one object; true when it is gone already.
-async fn one(app: &Arc<App>, ctx: &Context, options: &Options, warnings: &mut Vec<String>) -> Result<(Arc<Object>, bool), Status> {
+async fn one(
+    app: &Arc<App>,
+    ctx: &Context,
+    options: &Options,
+    warnings: &mut Vec<String>,
+) -> Result<(Arc<Object>, bool), Status> {
     let resource = &ctx.resource;
-    let conflict = |why: String| Status::conflict(&resource.group, &resource.plural, &ctx.target.name, why);
+    let conflict =
+        |why: String| Status::conflict(&resource.group, &resource.plural, &ctx.target.name, why);
     loop {
         let object = read::find(app, ctx)?;
         if let Some(uid) = options.uid.as_deref().filter(|u| *u != object.uid()) {
-            return Err(conflict(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object.uid())));
+            return Err(conflict(format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                object.uid()
+            )));
         }
-        if let Some(version) = options.version.as_deref().filter(|v| v.parse() != Ok(object.version())) {
+        if let Some(version) = options
+            .version
+            .as_deref()
+            .filter(|v| v.parse() != Ok(object.version()))
+        {
             return Err(conflict(format!(
                 "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
                 object.version()
             )));
         }
         house::may_delete(resource, &object)?;
-        admission::validate(app, ctx, Operation::Delete, None, Some(object.value()), warnings).await?;
+        admission::validate(
+            app,
+            ctx,
+            Operation::Delete,
+            None,
+            Some(object.value()),
+            warnings,
+        )
+        .await?;
         if options.dry_run {
             return Ok((object, true));
         }

@@ -28,19 +28,30 @@ impl Target {
     pub fn parse(path: &str) -> Option<Self> {
         let mut parts = path.trim_matches('/').split('/').map(decode);
         let mut target = match parts.next()?.as_str() {
-            "api" => Self { version: parts.next()?, ..Self::default() },
-            "apis" => Self { group: parts.next()?, version: parts.next()?, ..Self::default() },
+            "api" => Self {
+                version: parts.next()?,
+                ..Self::default()
+            },
+            "apis" => Self {
+                group: parts.next()?,
+                version: parts.next()?,
+                ..Self::default()
+            },
             _ => return None,
         };
         let rest: Vec<String> = parts.collect();
         let (namespace, rest) = match rest.as_slice() {
-            [first, ns, sub] if first == "namespaces" && matches!(sub.as_str(), "status" | "finalize") => {
+            [first, ns, sub]
+                if first == "namespaces" && matches!(sub.as_str(), "status" | "finalize") =>
+            {
                 target.subresource.clone_from(sub);
                 target.name.clone_from(ns);
                 target.plural.clone_from(first);
                 return Some(target);
             }
-            [first, ns, rest @ ..] if first == "namespaces" && !rest.is_empty() => (ns.as_str(), rest),
+            [first, ns, rest @ ..] if first == "namespaces" && !rest.is_empty() => {
+                (ns.as_str(), rest)
+            }
             rest => ("", rest),
         };
         target.namespace = namespace.to_owned();
@@ -60,7 +71,10 @@ fn decode(part: &str) -> String {
     let mut out = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let hex = (byte == b'%').then(|| after.get(..2)).flatten().and_then(|h| std::str::from_utf8(h).ok());
+        let hex = (byte == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|h| std::str::from_utf8(h).ok());
         match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
             Some(decoded) => {
                 out.push(decoded);
@@ -147,14 +161,20 @@ impl Params {
                 "propagationPolicy" => params.propagation = value.into_owned(),
                 "dryRun" if value == "All" => params.dry_run = true,
                 "dryRun" if !value.is_empty() => {
-                    return Err(Status::bad_request(format!("invalid dryRun value {value:?}: must be All")));
+                    return Err(Status::bad_request(format!(
+                        "invalid dryRun value {value:?}: must be All"
+                    )));
                 }
                 "fieldValidation" => {
                     params.validation = match &*value {
                         "Ignore" => Validation::Ignore,
                         "Strict" => Validation::Strict,
                         "Warn" | "" => Validation::Warn,
-                        _ => return Err(Status::bad_request(format!("fieldValidation: Unsupported value: {value:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""))),
+                        _ => {
+                            return Err(Status::bad_request(format!(
+                                "fieldValidation: Unsupported value: {value:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
+                            )));
+                        }
                     };
                 }
                 _ => {}
@@ -165,7 +185,9 @@ impl Params {
 }
 
 fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, Status> {
-    value.parse().map_err(|_| Status::bad_request(format!("invalid value {value:?} of {key}")))
+    value
+        .parse()
+        .map_err(|_| Status::bad_request(format!("invalid value {value:?} of {key}")))
 }
 
 /// In which shape objects are answered.
@@ -184,17 +206,26 @@ pub enum Shape {
 /// # Errors
 /// 406 when there is none, such as for protobuf alone.
 pub fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
-    let Some(accept) = headers.get(ACCEPT).and_then(|v| v.to_str().ok()).filter(|a| !a.trim().is_empty()) else {
+    let Some(accept) = headers
+        .get(ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .filter(|a| !a.trim().is_empty())
+    else {
         return Ok(Shape::Full);
     };
     for clause in accept.split(',') {
         let mut parts = clause.split(';').map(str::trim);
-        if !matches!(parts.next(), Some("application/json" | "application/*" | "*/*")) {
+        if !matches!(
+            parts.next(),
+            Some("application/json" | "application/*" | "*/*")
+        ) {
             continue;
         }
         match parts.find_map(|p| p.strip_prefix("as=")) {
             None => return Ok(Shape::Full),
-            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Ok(Shape::Partial),
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList") => {
+                return Ok(Shape::Partial);
+            }
             Some("Table") => return Ok(Shape::Table),
             Some(_) => {}
         }
@@ -209,13 +240,31 @@ mod tests {
 
     #[test]
     fn paths_name_their_targets() {
-        let t = |p: &str| Target::parse(p).map(|t| [t.group, t.version, t.namespace, t.plural, t.name, t.subresource].join("|"));
+        let t = |p: &str| {
+            Target::parse(p).map(|t| {
+                [
+                    t.group,
+                    t.version,
+                    t.namespace,
+                    t.plural,
+                    t.name,
+                    t.subresource,
+                ]
+                .join("|")
+            })
+        };
         for (path, wanted) in [
             ("/api/v1/namespaces", Some("|v1||namespaces||")),
             ("/api/v1/namespaces/x", Some("|v1||namespaces|x|")),
-            ("/api/v1/namespaces/x/status", Some("|v1||namespaces|x|status")),
+            (
+                "/api/v1/namespaces/x/status",
+                Some("|v1||namespaces|x|status"),
+            ),
             ("/api/v1/namespaces/x/secrets", Some("|v1|x|secrets||")),
-            ("/api/v1/namespaces/x/serviceaccounts/y/token", Some("|v1|x|serviceaccounts|y|token")),
+            (
+                "/api/v1/namespaces/x/serviceaccounts/y/token",
+                Some("|v1|x|serviceaccounts|y|token"),
+            ),
             ("/apis/g.io/v2/things/a%3Ab", Some("g.io|v2||things|a:b|")),
             ("/apis/g.io/v2", Some("g.io|v2||||")),
             ("/apis/g.io", None),

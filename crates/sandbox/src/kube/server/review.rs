@@ -15,7 +15,9 @@ use crate::kube::status::Status;
 /// 400 for a body that asks nothing.
 pub fn answer(app: &App, ctx: &Context, mut body: Value) -> Result<Response, Status> {
     if !body.is_object() {
-        return Err(Status::bad_request("the request body is not a Kubernetes object"));
+        return Err(Status::bad_request(
+            "the request body is not a Kubernetes object",
+        ));
     }
     let spec = body.get("spec").cloned().unwrap_or_default();
     let status = match &*ctx.resource.plural {
@@ -23,7 +25,10 @@ pub fn answer(app: &App, ctx: &Context, mut body: Value) -> Result<Response, Sta
         "selfsubjectreviews" => json!({"userInfo": auth::info(&ctx.caller)}),
         "selfsubjectaccessreviews" => access(app, &ctx.caller, &spec),
         "subjectaccessreviews" | "localsubjectaccessreviews" => access(app, &subject(&spec), &spec),
-        _ => app.access.rules(app).rules_for(&ctx.caller, text(&spec, "namespace")),
+        _ => app
+            .access
+            .rules(app)
+            .rules_for(&ctx.caller, text(&spec, "namespace")),
     };
     set(&mut body, "kind", ctx.resource.kind.as_str());
     set(&mut body, "apiVersion", ctx.resource.api_version());
@@ -42,7 +47,10 @@ fn token(app: &App, spec: &Value) -> Value {
     match auth::bearer(app, text(spec, "token"), &audiences) {
         Some(user) => {
             // Static tokens carry no audience: they are good for the server's own.
-            let held = app.issuer.verify(text(spec, "token"), &audiences).map_or_else(|_| app.audiences.clone(), |c| c.aud);
+            let held = app
+                .issuer
+                .verify(text(spec, "token"), &audiences)
+                .map_or_else(|_| app.audiences.clone(), |c| c.aud);
             let common: Vec<&String> = audiences.iter().filter(|a| held.contains(a)).collect();
             json!({"authenticated": true, "user": auth::info(&user), "audiences": common})
         }
@@ -51,7 +59,11 @@ fn token(app: &App, spec: &Value) -> Value {
 }
 
 fn subject(spec: &Value) -> User {
-    let mut user = User { name: text(spec, "user").to_owned(), uid: text(spec, "uid").to_owned(), ..User::default() };
+    let mut user = User {
+        name: text(spec, "user").to_owned(),
+        uid: text(spec, "uid").to_owned(),
+        ..User::default()
+    };
     user.groups = strings(spec.get("groups")).map(str::to_owned).collect();
     user
 }
@@ -71,7 +83,11 @@ fn access(app: &App, user: &User, spec: &Value) -> Value {
             path: "",
         }
     } else {
-        Attributes { verb: text(path, "verb"), path: text(path, "path"), ..Attributes::default() }
+        Attributes {
+            verb: text(path, "verb"),
+            path: text(path, "path"),
+            ..Attributes::default()
+        }
     };
     let verdict = app.access.judge(app, user, &attributes);
     let mut status = json!({"allowed": verdict.allowed});

@@ -38,7 +38,9 @@ pub fn request(app: &App, ctx: &Context, mut body: Value) -> Result<Response, St
         return Err(refuse("may not specify a duration less than 10 minutes"));
     }
     if seconds > LONGEST {
-        return Err(refuse("may not specify a duration larger than 2^32 seconds"));
+        return Err(refuse(
+            "may not specify a duration larger than 2^32 seconds",
+        ));
     }
     let mut audiences: Vec<String> = strings(spec.get("audiences")).map(str::to_owned).collect();
     if audiences.is_empty() {
@@ -54,7 +56,10 @@ pub fn request(app: &App, ctx: &Context, mut body: Value) -> Result<Response, St
         pod,
         secret,
     };
-    let (token, claims) = app.issuer.mint(what).map_err(|e| Status::internal(e.to_string()))?;
+    let (token, claims) = app
+        .issuer
+        .mint(what)
+        .map_err(|e| Status::internal(e.to_string()))?;
     let mut spec = spec;
     if !spec.is_object() {
         spec = json!({});
@@ -69,36 +74,72 @@ pub fn request(app: &App, ctx: &Context, mut body: Value) -> Result<Response, St
     }
     set(&mut body, "kind", "TokenRequest");
     set(&mut body, "apiVersion", "authentication.k8s.io/v1");
-    set(&mut body, "metadata", json!({"name": account.name(), "namespace": account.namespace(), "creationTimestamp": app.now()}));
+    set(
+        &mut body,
+        "metadata",
+        json!({"name": account.name(), "namespace": account.namespace(), "creationTimestamp": app.now()}),
+    );
     set(&mut body, "spec", spec);
-    set(&mut body, "status", json!({"token": token, "expirationTimestamp": timestamp(claims.exp)}));
+    set(
+        &mut body,
+        "status",
+        json!({"token": token, "expirationTimestamp": timestamp(claims.exp)}),
+    );
     Ok(answer::json(StatusCode::CREATED, body.to_string()))
 }
 
 /// The object that the token is to be bound to.
-fn bound(app: &App, ctx: &Context, reference: Option<&Value>) -> Result<(Option<Bound>, Option<Bound>), Status> {
-    let Some(reference) = reference.filter(|r| r.is_object()) else { return Ok((None, None)) };
-    let (kind, name, uid) = (text(reference, "kind"), text(reference, "name"), text(reference, "uid"));
+fn bound(
+    app: &App,
+    ctx: &Context,
+    reference: Option<&Value>,
+) -> Result<(Option<Bound>, Option<Bound>), Status> {
+    let Some(reference) = reference.filter(|r| r.is_object()) else {
+        return Ok((None, None));
+    };
+    let (kind, name, uid) = (
+        text(reference, "kind"),
+        text(reference, "name"),
+        text(reference, "uid"),
+    );
     let plural = match (text(reference, "apiVersion"), kind) {
         ("v1", "Pod") => "pods",
         ("v1", "Secret") => "secrets",
         (version, kind) => {
             let group = version.rsplit_once('/').map_or("", |(g, _)| g);
-            return Err(Status::bad_request(format!("cannot bind token for serviceaccount {:?} to {kind}.{group}", ctx.target.name)));
+            return Err(Status::bad_request(format!(
+                "cannot bind token for serviceaccount {:?} to {kind}.{group}",
+                ctx.target.name
+            )));
         }
     };
-    let found = app.store.get(&Bucket::new("", plural), &ctx.target.namespace, name).ok_or_else(|| Status::not_found("", plural, name))?;
+    let found = app
+        .store
+        .get(&Bucket::new("", plural), &ctx.target.namespace, name)
+        .ok_or_else(|| Status::not_found("", plural, name))?;
     if !uid.is_empty() && uid != found.uid() {
-        let why = format!("the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated");
+        let why = format!(
+            "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
         return Err(Status::conflict("", plural, name, why));
     }
-    let this = Some(Bound { name: name.to_owned(), uid: found.uid().to_owned() });
+    let this = Some(Bound {
+        name: name.to_owned(),
+        uid: found.uid().to_owned(),
+    });
     if plural == "secrets" {
         return Ok((None, this));
     }
-    let runs_as = found.value().pointer("/spec/serviceAccountName").and_then(Value::as_str).unwrap_or("default");
+    let runs_as = found
+        .value()
+        .pointer("/spec/serviceAccountName")
+        .and_then(Value::as_str)
+        .unwrap_or("default");
     if runs_as != ctx.target.name {
-        let why = format!("cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.", ctx.target.name);
+        let why = format!(
+            "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+            ctx.target.name
+        );
         return Err(Status::bad_request(why));
     }
     Ok((this, None))

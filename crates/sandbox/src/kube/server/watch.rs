@@ -56,7 +56,15 @@ pub fn start(app: &Arc<App>, ctx: Context) -> Result<Response, Status> {
     let params = &ctx.params;
     if params.initial.is_some() && params.version_match != "NotOlderThan" {
         let message = "sendInitialEvents is forbidden for watch unless resourceVersionMatch is set to NotOlderThan";
-        return Err(Status::invalid("meta.k8s.io", "ListOptions", "", vec![crate::kube::status::forbidden_field("resourceVersionMatch", message)]));
+        return Err(Status::invalid(
+            "meta.k8s.io",
+            "ListOptions",
+            "",
+            vec![crate::kube::status::forbidden_field(
+                "resourceVersionMatch",
+                message,
+            )],
+        ));
     }
     let asked = params.resource_version.as_str();
     let from_present = params.initial.unwrap_or(matches!(asked, "" | "0"));
@@ -70,7 +78,13 @@ pub fn start(app: &Arc<App>, ctx: Context) -> Result<Response, Status> {
         }
         let (objects, version) = selection.objects(app, &ctx);
         let marked = params.initial == Some(true) && params.bookmarks;
-        (version, Some(Initial { objects: objects.into_iter(), marked }))
+        (
+            version,
+            Some(Initial {
+                objects: objects.into_iter(),
+                marked,
+            }),
+        )
     } else if matches!(asked, "" | "0") {
         (app.store.version(), None)
     } else {
@@ -107,7 +121,11 @@ impl Watch {
         }
         loop {
             self.news.borrow_and_update();
-            match self.app.store.events_after(&self.ctx.resource.bucket, self.at) {
+            match self
+                .app
+                .store
+                .events_after(&self.ctx.resource.bucket, self.at)
+            {
                 Err(oldest) => {
                     self.over = true;
                     return Some(error_line(&Status::expired(self.at, oldest)));
@@ -120,7 +138,11 @@ impl Watch {
                     }
                 }
             }
-            let due = if self.ctx.params.bookmarks { self.bookmark.min(self.ends) } else { self.ends };
+            let due = if self.ctx.params.bookmarks {
+                self.bookmark.min(self.ends)
+            } else {
+                self.ends
+            };
             tokio::select! {
                 changed = self.news.changed() => if changed.is_err() { return None },
                 _ = self.stopped.changed() => return None,
@@ -156,7 +178,9 @@ impl Watch {
         let mut out = BytesMut::new();
         for event in events {
             match self.seen(event) {
-                Some(("DELETED", last)) if event.change != Change::Deleted => out.put_slice(&self.line("DELETED", &left(event, last))),
+                Some(("DELETED", last)) if event.change != Change::Deleted => {
+                    out.put_slice(&self.line("DELETED", &left(event, last)))
+                }
                 Some((verb, object)) => out.put_slice(&self.line(verb, object)),
                 None => {}
             }
@@ -171,7 +195,10 @@ impl Watch {
             return None;
         }
         let is = event.change != Change::Deleted && self.selection.matches(&event.object);
-        let was = event.before.as_ref().is_some_and(|b| self.selection.matches(b));
+        let was = event
+            .before
+            .as_ref()
+            .is_some_and(|b| self.selection.matches(b));
         match (was, is) {
             (false, false) => None,
             (false, true) => Some(("ADDED", &event.object)),
@@ -182,7 +209,12 @@ impl Watch {
 
     fn line(&self, verb: &str, object: &Object) -> Bytes {
         let body = match self.ctx.shape {
-            Shape::Table => answer::one(&self.ctx.resource, object, Shape::Table, self.app.clock.unix()),
+            Shape::Table => answer::one(
+                &self.ctx.resource,
+                object,
+                Shape::Table,
+                self.app.clock.unix(),
+            ),
             shape => answer::one(&self.ctx.resource, object, shape, 0),
         };
         line(verb, &body)
@@ -190,21 +222,33 @@ impl Watch {
 
     fn bookmark_line(&self, end: bool) -> Bytes {
         let (kind, api_version) = match self.ctx.shape {
-            Shape::Full => (self.ctx.resource.kind.as_str(), self.ctx.resource.api_version()),
+            Shape::Full => (
+                self.ctx.resource.kind.as_str(),
+                self.ctx.resource.api_version(),
+            ),
             _ => ("PartialObjectMetadata", "meta.k8s.io/v1".to_owned()),
         };
-        let mut metadata = serde_json::json!({"resourceVersion": self.at.to_string(), "creationTimestamp": null});
+        let mut metadata =
+            serde_json::json!({"resourceVersion": self.at.to_string(), "creationTimestamp": null});
         if end {
-            crate::kube::object::set(&mut metadata, "annotations", serde_json::json!({"k8s.io/initial-events-end": "true"}));
+            crate::kube::object::set(
+                &mut metadata,
+                "annotations",
+                serde_json::json!({"k8s.io/initial-events-end": "true"}),
+            );
         }
-        let object = serde_json::json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+        let object =
+            serde_json::json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
         line("BOOKMARK", object.to_string().as_bytes())
     }
 }
 
 /// An object that left the selection: its last selected state, at the version of its leaving.
 fn left(event: &Event, now: &Object) -> Object {
-    let mut value = event.before.as_ref().map_or_else(|| now.value().clone(), |b| b.value().clone());
+    let mut value = event
+        .before
+        .as_ref()
+        .map_or_else(|| now.value().clone(), |b| b.value().clone());
     crate::kube::object::set_meta(&mut value, "resourceVersion", now.version().to_string());
     Object::new(value, now.version())
 }

@@ -53,10 +53,15 @@ pub async fn update(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
         return Err(Status::bad_request("name must be provided"));
     }
     if given != name {
-        return Err(Status::bad_request(format!("the name of the object ({given}) does not match the name on the URL ({name})")));
+        return Err(Status::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
     }
     for _ in 0..TRIES {
-        let Some(old) = app.store.get(&ctx.resource.bucket, &ctx.target.namespace, name) else {
+        let Some(old) = app
+            .store
+            .get(&ctx.resource.bucket, &ctx.target.namespace, name)
+        else {
             if kinds::may_create_on_update(&ctx.resource) && ctx.target.subresource.is_empty() {
                 let object = add(app, ctx, new, Tracking::Update, &mut warnings).await?;
                 return Ok(respond(app, ctx, &object, StatusCode::CREATED, &warnings));
@@ -79,8 +84,17 @@ pub async fn update(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
 
 /// The answer to a write.
 #[must_use]
-pub fn respond(app: &App, ctx: &Context, object: &Object, code: StatusCode, warnings: &[String]) -> Response {
-    let mut response = answer::json(code, answer::one(&ctx.resource, object, ctx.shape, app.clock.unix()));
+pub fn respond(
+    app: &App,
+    ctx: &Context,
+    object: &Object,
+    code: StatusCode,
+    warnings: &[String],
+) -> Response {
+    let mut response = answer::json(
+        code,
+        answer::one(&ctx.resource, object, ctx.shape, app.clock.unix()),
+    );
     answer::warn(&mut response, warnings);
     response
 }
@@ -89,28 +103,52 @@ pub fn respond(app: &App, ctx: &Context, object: &Object, code: StatusCode, warn
 ///
 /// # Errors
 /// 400 for another kind or namespace, or unknown fields under strict validation.
-pub fn incoming(ctx: &Context, mut body: Value, warnings: &mut Vec<String>) -> Result<Value, Status> {
+pub fn incoming(
+    ctx: &Context,
+    mut body: Value,
+    warnings: &mut Vec<String>,
+) -> Result<Value, Status> {
     if !body.is_object() {
-        return Err(Status::bad_request("the request body is not a Kubernetes object"));
+        return Err(Status::bad_request(
+            "the request body is not a Kubernetes object",
+        ));
     }
     let resource = &ctx.resource;
     let (kind, version) = (text(&body, "kind"), text(&body, "apiVersion"));
     if resource.custom.is_some() && kind.is_empty() {
-        return Err(Status::bad_request("Object 'Kind' is missing in the request body"));
+        return Err(Status::bad_request(
+            "Object 'Kind' is missing in the request body",
+        ));
     }
     let wanted = resource.api_version();
     if (!kind.is_empty() && kind != resource.kind) || (!version.is_empty() && version != wanted) {
         let (group, v) = (&resource.group, &resource.version);
         let (kind, group) = (&resource.kind, if group.is_empty() { "" } else { group });
         let message = if kind != text(&body, "kind") {
-            format!("{} in version \"{v}\" cannot be handled as a {kind}: no kind \"{}\" is registered for \"{version}\"", text(&body, "kind"), text(&body, "kind"))
+            format!(
+                "{} in version \"{v}\" cannot be handled as a {kind}: no kind \"{}\" is registered for \"{version}\"",
+                text(&body, "kind"),
+                text(&body, "kind")
+            )
         } else {
-            format!("the API version in the data ({version}) does not match the expected API version ({}{v})", if group.is_empty() { String::new() } else { format!("{group}/") })
+            format!(
+                "the API version in the data ({version}) does not match the expected API version ({}{v})",
+                if group.is_empty() {
+                    String::new()
+                } else {
+                    format!("{group}/")
+                }
+            )
         };
         return Err(Status::bad_request(message));
     }
-    if !body.get("metadata").is_none_or(|m| m.is_object() || m.is_null()) {
-        return Err(Status::bad_request("json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta"));
+    if !body
+        .get("metadata")
+        .is_none_or(|m| m.is_object() || m.is_null())
+    {
+        return Err(Status::bad_request(
+            "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta",
+        ));
     }
     if body.get("metadata").is_none_or(Value::is_null) {
         object::set(&mut body, "metadata", serde_json::json!({}));
@@ -123,7 +161,9 @@ pub fn incoming(ctx: &Context, mut body: Value, warnings: &mut Vec<String>) -> R
         if namespace.is_empty() {
             object::set_meta(&mut body, "namespace", ctx.target.namespace.as_str());
         } else if namespace != ctx.target.namespace {
-            return Err(Status::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+            return Err(Status::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
     } else if !namespace.is_empty() {
         object::unset_meta(&mut body, "namespace");
@@ -132,17 +172,26 @@ pub fn incoming(ctx: &Context, mut body: Value, warnings: &mut Vec<String>) -> R
 }
 
 /// Drops what the schema does not know, and says so as asked.
-fn unknown_fields(ctx: &Context, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), Status> {
+fn unknown_fields(
+    ctx: &Context,
+    body: &mut Value,
+    warnings: &mut Vec<String>,
+) -> Result<(), Status> {
     let mut dropped = kinds::decode(&ctx.resource, body)?;
     if let Some(schema) = ctx.resource.custom.as_ref().and_then(|c| c.schema.as_ref()) {
         dropped.extend(schema.prune(body));
     }
-    let texts = dropped.iter().map(|path| format!("unknown field \"{path}\""));
+    let texts = dropped
+        .iter()
+        .map(|path| format!("unknown field \"{path}\""));
     match ctx.params.validation {
         Validation::Strict if !dropped.is_empty() => {
             let all: Vec<String> = texts.collect();
             let (kind, version) = (&ctx.resource.kind, &ctx.resource.version);
-            let message = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {}", all.join(", "));
+            let message = format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {}",
+                all.join(", ")
+            );
             Err(Status::bad_request(message))
         }
         Validation::Warn => {
@@ -157,11 +206,23 @@ fn unknown_fields(ctx: &Context, body: &mut Value, warnings: &mut Vec<String>) -
 ///
 /// # Errors
 /// Anything that a create is refused for.
-pub async fn add(app: &Arc<App>, ctx: &Context, mut object: Value, tracking: Tracking, warnings: &mut Vec<String>) -> Result<Arc<Object>, Status> {
+pub async fn add(
+    app: &Arc<App>,
+    ctx: &Context,
+    mut object: Value,
+    tracking: Tracking,
+    warnings: &mut Vec<String>,
+) -> Result<Arc<Object>, Status> {
     let resource = &ctx.resource;
     metadata::begin(resource, &mut object, &app.now())?;
     house::may_create_in(app, resource, &ctx.target.namespace, meta(&object, "name"))?;
-    kinds::prepare(resource, &mut object, None, &ctx.target.subresource, &app.now());
+    kinds::prepare(
+        resource,
+        &mut object,
+        None,
+        &ctx.target.subresource,
+        &app.now(),
+    );
     default(ctx, &mut object);
     admission::mutate(app, ctx, Operation::Create, &mut object, None, warnings).await?;
     default(ctx, &mut object);
@@ -173,8 +234,16 @@ pub async fn add(app: &Arc<App>, ctx: &Context, mut object: Value, tracking: Tra
     check_size(&object)?;
     let name = meta(&object, "name").to_owned();
     if ctx.params.dry_run {
-        if app.store.get(&resource.bucket, &ctx.target.namespace, &name).is_some() {
-            return Err(Status::already_exists(&resource.group, &resource.plural, &name));
+        if app
+            .store
+            .get(&resource.bucket, &ctx.target.namespace, &name)
+            .is_some()
+        {
+            return Err(Status::already_exists(
+                &resource.group,
+                &resource.plural,
+                &name,
+            ));
         }
         return Ok(Arc::new(Object::new(object, 0)));
     }
@@ -183,7 +252,11 @@ pub async fn add(app: &Arc<App>, ctx: &Context, mut object: Value, tracking: Tra
             house::written(app, resource, &object, None);
             Ok(object)
         }
-        Err(_) => Err(Status::already_exists(&resource.group, &resource.plural, &name)),
+        Err(_) => Err(Status::already_exists(
+            &resource.group,
+            &resource.plural,
+            &name,
+        )),
     }
 }
 
@@ -202,12 +275,31 @@ pub async fn replace(
     let resource = &ctx.resource;
     metadata::carry(resource, old, &mut new)?;
     split_status(ctx, old.value(), &mut new);
-    kinds::prepare(resource, &mut new, Some(old.value()), &ctx.target.subresource, &app.now());
+    kinds::prepare(
+        resource,
+        &mut new,
+        Some(old.value()),
+        &ctx.target.subresource,
+        &app.now(),
+    );
     default(ctx, &mut new);
-    admission::mutate(app, ctx, Operation::Update, &mut new, Some(old.value()), warnings).await?;
+    admission::mutate(
+        app,
+        ctx,
+        Operation::Update,
+        &mut new,
+        Some(old.value()),
+        warnings,
+    )
+    .await?;
     default(ctx, &mut new);
     if resource.generation && metadata::is_new_generation(resource, old.value(), &new) {
-        let next = old.value().pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or(0) + 1;
+        let next = old
+            .value()
+            .pointer("/metadata/generation")
+            .and_then(Value::as_i64)
+            .unwrap_or(0)
+            + 1;
         object::set_meta(&mut new, "generation", next);
     }
     if tracking == Tracking::Update {
@@ -220,12 +312,23 @@ pub async fn replace(
         return Ok(Some(Arc::clone(old)));
     }
     validate(ctx, &new, Some(old.value()))?;
-    admission::validate(app, ctx, Operation::Update, Some(&new), Some(old.value()), warnings).await?;
+    admission::validate(
+        app,
+        ctx,
+        Operation::Update,
+        Some(&new),
+        Some(old.value()),
+        warnings,
+    )
+    .await?;
     check_size(&new)?;
     if ctx.params.dry_run {
         return Ok(Some(Arc::new(Object::new(new, old.version()))));
     }
-    if object::is_terminating(&new) && object::finalizers(&new).next().is_none() && !kinds::is_held(resource, &new) {
+    if object::is_terminating(&new)
+        && object::finalizers(&new).next().is_none()
+        && !kinds::is_held(resource, &new)
+    {
         let key = Key::of(&resource.bucket, &new);
         return match app.store.remove(&key, old.version()) {
             Ok(gone) => {
@@ -285,24 +388,46 @@ fn validate(ctx: &Context, object: &Value, old: Option<&Value>) -> Result<(), St
     }
     if let Some(schema) = resource.custom.as_ref().and_then(|c| c.schema.as_ref()) {
         let found = schema.validate(object, old);
-        causes.extend(found.into_iter().map(|e| Cause { reason: e.reason.into(), message: e.message, field: e.field }));
+        causes.extend(found.into_iter().map(|e| Cause {
+            reason: e.reason.into(),
+            message: e.message,
+            field: e.field,
+        }));
     }
     causes.extend(kinds::validate(resource, object, old));
-    if causes.is_empty() { Ok(()) } else { Err(Status::invalid(&resource.group, &resource.kind, meta(object, "name"), causes)) }
+    if causes.is_empty() {
+        Ok(())
+    } else {
+        Err(Status::invalid(
+            &resource.group,
+            &resource.kind,
+            meta(object, "name"),
+            causes,
+        ))
+    }
 }
 
 fn late_finalizers(old: &Value, new: &Value) -> Option<Cause> {
     if !object::is_terminating(old) {
         return None;
     }
-    let added: Vec<String> =
-        object::finalizers(new).filter(|f| !object::finalizers(old).any(|o| o == *f)).map(|f| format!("{f:?}")).collect();
-    let why = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", added.join(", "));
+    let added: Vec<String> = object::finalizers(new)
+        .filter(|f| !object::finalizers(old).any(|o| o == *f))
+        .map(|f| format!("{f:?}"))
+        .collect();
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+        added.join(", ")
+    );
     (!added.is_empty()).then(|| forbidden_field("metadata.finalizers", &why))
 }
 
 fn check_size(object: &Value) -> Result<(), Status> {
-    if size_of(object) > OBJECT_LIMIT { Err(Status::object_too_large()) } else { Ok(()) }
+    if size_of(object) > OBJECT_LIMIT {
+        Err(Status::object_too_large())
+    } else {
+        Ok(())
+    }
 }
 
 /// A lower bound of the JSON's length, without writing it.
@@ -310,7 +435,12 @@ fn size_of(value: &Value) -> usize {
     match value {
         Value::String(s) => s.len() + 2,
         Value::Array(list) => 2 + list.iter().map(|v| size_of(v) + 1).sum::<usize>(),
-        Value::Object(map) => 2 + map.iter().map(|(k, v)| k.len() + 4 + size_of(v)).sum::<usize>(),
+        Value::Object(map) => {
+            2 + map
+                .iter()
+                .map(|(k, v)| k.len() + 4 + size_of(v))
+                .sum::<usize>()
+        }
         _ => 4,
     }
 }

@@ -39,12 +39,24 @@ fn path(folder: &Path) -> PathBuf {
 impl Log {
     pub(super) fn open(folder: &Path) -> std::io::Result<(Self, Kept)> {
         std::fs::create_dir_all(folder)?;
-        let mut kept = Kept { version: 0, objects: Vec::new() };
+        let mut kept = Kept {
+            version: 0,
+            objects: Vec::new(),
+        };
         if let Ok(file) = File::open(path(folder)) {
             replay(file, &mut kept)?;
         }
-        let mut log = Self { folder: folder.to_owned(), file: None, lines: 0, base: 0 };
-        let objects: Vec<(Bucket, Object)> = kept.objects.iter().map(|(b, v)| (b.clone(), Object::new(v.clone(), 0))).collect();
+        let mut log = Self {
+            folder: folder.to_owned(),
+            file: None,
+            lines: 0,
+            base: 0,
+        };
+        let objects: Vec<(Bucket, Object)> = kept
+            .objects
+            .iter()
+            .map(|(b, v)| (b.clone(), Object::new(v.clone(), 0)))
+            .collect();
         log.try_rewrite(kept.version, objects.iter().map(|(b, o)| (b, o)))?;
         Ok((log, kept))
     }
@@ -52,7 +64,9 @@ impl Log {
     pub(super) fn append(&mut self, bucket: &Bucket, object: &Object, gone: bool) {
         self.lines += 1;
         if let Some(file) = &mut self.file
-            && write_line(file, bucket, object, gone).and_then(|()| file.flush()).is_err()
+            && write_line(file, bucket, object, gone)
+                .and_then(|()| file.flush())
+                .is_err()
         {
             tracing::warn!(folder = %self.folder.display(), "the sandbox's folder cannot be written; changes are no longer kept");
             self.file = None;
@@ -63,13 +77,21 @@ impl Log {
         self.file.is_some() && self.lines > self.base.saturating_mul(2).saturating_add(SLACK)
     }
 
-    pub(super) fn rewrite<'a>(&mut self, version: u64, all: impl Iterator<Item = (&'a Bucket, &'a Object)>) {
+    pub(super) fn rewrite<'a>(
+        &mut self,
+        version: u64,
+        all: impl Iterator<Item = (&'a Bucket, &'a Object)>,
+    ) {
         if self.try_rewrite(version, all).is_err() {
             tracing::warn!(folder = %self.folder.display(), "the sandbox's folder cannot be rewritten");
         }
     }
 
-    fn try_rewrite<'a>(&mut self, version: u64, all: impl Iterator<Item = (&'a Bucket, &'a Object)>) -> std::io::Result<()> {
+    fn try_rewrite<'a>(
+        &mut self,
+        version: u64,
+        all: impl Iterator<Item = (&'a Bucket, &'a Object)>,
+    ) -> std::io::Result<()> {
         let (target, new) = (path(&self.folder), self.folder.join("objects.new"));
         crate::tls::private_file(&new, format!("{{\"version\":{version}}}\n").as_bytes())?;
         let mut file = BufWriter::new(OpenOptions::new().append(true).open(&new)?);
@@ -87,9 +109,18 @@ impl Log {
     }
 }
 
-fn write_line(file: &mut BufWriter<File>, bucket: &Bucket, object: &Object, gone: bool) -> std::io::Result<()> {
+fn write_line(
+    file: &mut BufWriter<File>,
+    bucket: &Bucket,
+    object: &Object,
+    gone: bool,
+) -> std::io::Result<()> {
     let verb = if gone { "gone" } else { "object" };
-    write!(file, r#"{{"group":"{}","resource":"{}","{verb}":"#, bucket.group, bucket.plural)?;
+    write!(
+        file,
+        r#"{{"group":"{}","resource":"{}","{verb}":"#,
+        bucket.group, bucket.plural
+    )?;
     file.write_all(&object.full())?;
     file.write_all(b"}\n")
 }
@@ -98,17 +129,26 @@ fn replay(file: File, kept: &mut Kept) -> std::io::Result<()> {
     let mut objects: HashMap<Key, Value> = HashMap::new();
     for line in BufReader::new(file).split(b'\n') {
         // A line torn by a crash, and all after it, never happened.
-        let Ok(mut entry) = serde_json::from_slice::<Value>(&line?) else { break };
+        let Ok(mut entry) = serde_json::from_slice::<Value>(&line?) else {
+            break;
+        };
         if let Some(version) = entry.get("version").and_then(Value::as_u64) {
             kept.version = version;
             continue;
         }
-        let bucket = Bucket::new(object::text(&entry, "group"), object::text(&entry, "resource"));
+        let bucket = Bucket::new(
+            object::text(&entry, "group"),
+            object::text(&entry, "resource"),
+        );
         let (value, gone) = match object::unset(&mut entry, "object") {
             Some(value) => (value, false),
             None => (object::unset(&mut entry, "gone").unwrap_or_default(), true),
         };
-        kept.version = kept.version.max(object::meta(&value, "resourceVersion").parse().unwrap_or_default());
+        kept.version = kept.version.max(
+            object::meta(&value, "resourceVersion")
+                .parse()
+                .unwrap_or_default(),
+        );
         let key = Key::of(&bucket, &value);
         if gone {
             objects.remove(&key);
@@ -116,6 +156,9 @@ fn replay(file: File, kept: &mut Kept) -> std::io::Result<()> {
             objects.insert(key, value);
         }
     }
-    kept.objects = objects.into_iter().map(|(key, value)| (key.bucket, value)).collect();
+    kept.objects = objects
+        .into_iter()
+        .map(|(key, value)| (key.bucket, value))
+        .collect();
     Ok(())
 }

@@ -15,12 +15,28 @@ fn secrets() -> Bucket {
 fn versions_grow_and_stale_writes_are_refused() {
     let store = Store::new(8);
     let first = store.create(&secrets(), secret("x", "1")).unwrap();
-    assert_eq!(store.create(&secrets(), secret("x", "1")).unwrap_err(), Refused::Exists);
-    let second = store.replace(&secrets(), first.version(), secret("x", "2")).unwrap();
+    assert_eq!(
+        store.create(&secrets(), secret("x", "1")).unwrap_err(),
+        Refused::Exists
+    );
+    let second = store
+        .replace(&secrets(), first.version(), secret("x", "2"))
+        .unwrap();
     assert!(second.version() > first.version());
-    assert_eq!(store.replace(&secrets(), first.version(), secret("x", "3")).unwrap_err(), Refused::Stale);
-    assert_eq!(store.replace(&secrets(), 1, secret("y", "3")).unwrap_err(), Refused::Missing);
-    assert_eq!(object::meta(second.value(), "resourceVersion"), second.version().to_string());
+    assert_eq!(
+        store
+            .replace(&secrets(), first.version(), secret("x", "3"))
+            .unwrap_err(),
+        Refused::Stale
+    );
+    assert_eq!(
+        store.replace(&secrets(), 1, secret("y", "3")).unwrap_err(),
+        Refused::Missing
+    );
+    assert_eq!(
+        object::meta(second.value(), "resourceVersion"),
+        second.version().to_string()
+    );
 }
 
 #[test]
@@ -28,9 +44,14 @@ fn events_are_kept_until_the_ring_is_full() {
     let store = Store::new(2);
     let first = store.create(&secrets(), secret("x", "1")).unwrap();
     store.create(&secrets(), secret("y", "1")).unwrap();
-    store.remove(&Key::of(&secrets(), first.value()), first.version()).unwrap();
+    store
+        .remove(&Key::of(&secrets(), first.value()), first.version())
+        .unwrap();
     let (events, version) = store.events_after(&secrets(), first.version()).unwrap();
-    assert_eq!(events.iter().map(|e| e.change).collect::<Vec<_>>(), [Change::Added, Change::Deleted]);
+    assert_eq!(
+        events.iter().map(|e| e.change).collect::<Vec<_>>(),
+        [Change::Added, Change::Deleted]
+    );
     assert_eq!(version, 3);
     assert_eq!(store.events_after(&secrets(), 0).unwrap_err(), 1);
     assert_eq!(store.take_removed().len(), 1);
@@ -43,7 +64,9 @@ fn owners_are_indexed() {
     object::set_meta(&mut child, "ownerReferences", json!([{"uid": "o"}]));
     let first = store.create(&secrets(), child).unwrap();
     assert_eq!(store.dependents("o").len(), 1);
-    let second = store.replace(&secrets(), first.version(), secret("x", "1")).unwrap();
+    let second = store
+        .replace(&secrets(), first.version(), secret("x", "1"))
+        .unwrap();
     assert!(store.dependents("o").is_empty());
     assert_eq!(store.find("u-x").unwrap().1.version(), second.version());
 }
@@ -54,7 +77,9 @@ fn a_folder_brings_everything_back_and_a_torn_line_is_dropped() {
     let store = Store::open(folder.path(), 8).unwrap();
     let x = store.create(&secrets(), secret("x", "1")).unwrap();
     store.create(&secrets(), secret("y", "1")).unwrap();
-    store.remove(&Key::of(&secrets(), x.value()), x.version()).unwrap();
+    store
+        .remove(&Key::of(&secrets(), x.value()), x.version())
+        .unwrap();
     drop(store);
     let file = folder.path().join("objects.jsonl");
     let mut text = std::fs::read_to_string(&file).unwrap();
@@ -63,6 +88,12 @@ fn a_folder_brings_everything_back_and_a_torn_line_is_dropped() {
     let store = Store::open(folder.path(), 8).unwrap();
     assert_eq!(store.version(), 3);
     let (objects, _) = store.list(&secrets(), None);
-    assert_eq!(objects.iter().map(|o| o.name().to_owned()).collect::<Vec<_>>(), ["y"]);
+    assert_eq!(
+        objects
+            .iter()
+            .map(|o| o.name().to_owned())
+            .collect::<Vec<_>>(),
+        ["y"]
+    );
     assert_eq!(store.events_after(&secrets(), 2).unwrap_err(), 3);
 }
