@@ -19,8 +19,20 @@ pub fn parse(text: &[u8]) -> f64 {
     if !unsigned.contains('_') {
         return text.parse().unwrap_or(0.0);
     }
-    // Go allows underscores only in literals with a base prefix.
-    0.0
+    // Go takes underscores between digits.
+    let mut previous = None;
+    let bytes = || unsigned.bytes();
+    let between = bytes().zip(bytes().skip(1).map(Some).chain([None])).all(|(byte, next)| {
+        let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
+        let fine = byte != b'_' || (digit(previous) && digit(next));
+        previous = Some(byte);
+        fine
+    });
+    if between {
+        text.replace('_', "").parse().unwrap_or(0.0)
+    } else {
+        0.0
+    }
 }
 
 /// Prints a number without exponent, with as few digits as tell it apart.
@@ -67,6 +79,9 @@ mod tests {
             (".5", "0.5"),
             (".", "0"),
             ("12x", "0"),
+            ("1_000.5_0", "1000.5"),
+            ("1_.5", "0"),
+            ("_1", "0"),
             ("", "0"),
         ] {
             assert_eq!(format(parse(text.as_bytes())), printed, "{text}");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sha3::{Digest, Sha3_224};
 
-use crate::SecretBytes;
+use crate::{SecretBytes, go_float};
 
 /// Prefix of the field manager on a target Secret.
 const FIELD_MANAGER_PREFIX: &str = "externalsecrets.external-secrets.io/";
@@ -125,26 +125,12 @@ impl GoHasher {
     }
 }
 
-/// Go's `%v` of a number decoded from JSON by Kubernetes: integers as they are, other numbers
-/// in the shortest form, with an exponent below 1e-4 and from 1e6 on.
+/// A number decoded from JSON by Kubernetes: integers as they are, others as Go's floats.
 fn go_number(number: &serde_json::Number) -> String {
-    if number.is_i64() || number.is_u64() {
-        return number.to_string();
+    match number.as_f64() {
+        Some(float) if !number.is_i64() && !number.is_u64() => go_float::general(float),
+        _ => number.to_string(),
     }
-    let Some(float) = number.as_f64() else {
-        return number.to_string();
-    };
-    let size = float.abs();
-    if size != 0.0 && !(1e-4..1e6).contains(&size) {
-        let text = format!("{float:e}");
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent),
-        };
-        return format!("{mantissa}e{sign}{digits:0>2}");
-    }
-    format!("{float}")
 }
 
 fn hex(bytes: &[u8]) -> String {

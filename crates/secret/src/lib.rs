@@ -7,15 +7,21 @@
 mod bytes;
 
 pub mod decode;
+pub mod diff;
 pub mod extract;
+mod go_float;
 mod go_json;
 pub mod go_regexp;
 pub mod hash;
 pub mod keys;
+pub mod managed_fields;
 pub mod null_bytes;
 pub mod pipeline;
 pub mod property;
 pub mod render;
 pub mod rewrite;
+pub mod template;
+pub mod wanted;
+mod yaml;
 
 pub use bytes::SecretBytes;
