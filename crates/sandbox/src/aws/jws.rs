@@ -53,6 +53,7 @@ struct Jwk {
     kid: String,
     #[serde(rename = "use")]
     usage: Option<String>,
+    key_ops: Option<Vec<String>>,
     alg: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -166,7 +167,11 @@ pub(super) fn is_supported(alg: &str) -> bool {
 
 fn key(json: serde_json::Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(json).ok()?;
-    if jwk.kid.is_empty() || jwk.usage.as_deref().is_some_and(|u| u != "sig") {
+    let verifies = |ops: &Vec<String>| ops.iter().any(|o| o == "verify");
+    if jwk.kid.is_empty()
+        || jwk.usage.as_deref().is_some_and(|u| u != "sig")
+        || !jwk.key_ops.as_ref().is_none_or(verifies)
+    {
         return None;
     }
     let bytes = |field: &Option<String>| URL_SAFE_NO_PAD.decode(field.as_ref()?).ok();

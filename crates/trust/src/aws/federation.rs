@@ -11,6 +11,10 @@ use crate::provider;
 use crate::token::Claims;
 use crate::trust::{Issuer, Target, Trust};
 
+mod refusal;
+
+pub use refusal::Refusal;
+
 /// The action of the exchange.
 pub const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
 

@@ -61,3 +61,63 @@ fn refusals_name_the_reason() {
         assert_eq!(keys.verify("a.b.AAAA", alg, kid), Err(error));
     }
 }
+
+/// Wycheproof's JWS cases (C2SP/wycheproof, `testvectors_v1/json_web_signature_test.json`): no
+/// case marked invalid verifies, and every valid one does whose algorithm AWS takes and whose
+/// key has a name. Set `KEYLESS_WYCHEPROOF` to the folder that holds the file.
+#[test]
+fn wycheproof() {
+    let Some(folder) = std::env::var_os("KEYLESS_WYCHEPROOF") else {
+        eprintln!(
+            "SKIPPED: KEYLESS_WYCHEPROOF does not name a folder with Wycheproof's JOSE vectors"
+        );
+        return;
+    };
+    let file = std::path::Path::new(&folder).join("json_web_signature_test.json");
+    let vectors: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (mut accepted, mut refused) = (0, 0);
+    for group in vectors["testGroups"].as_array().unwrap() {
+        let mut jwk = group.get("public").unwrap_or(&group["private"]).clone();
+        if jwk["alg"] == "ES521" {
+            // The file's name for RFC 7520's ES512.
+            jwk["alg"] = json!("ES512");
+        }
+        for test in group["tests"].as_array().unwrap() {
+            let jws = test["jws"].as_str().unwrap_or_default();
+            let id = format!("{} {} {jws}", test["tcId"], test["comment"]);
+            let verified = accepts(&jwk, jws);
+            if test["result"] == "valid" && is_for_us(&jwk, jws) {
+                assert_eq!(verified, Some(()), "{id}");
+                accepted += 1;
+            } else {
+                assert_eq!(verified, None, "{id}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(
+        accepted >= 16 && refused >= 350,
+        "{accepted} accepted, {refused} refused"
+    );
+}
+
+fn header(jws: &str) -> Option<Value> {
+    let bytes = URL_SAFE_NO_PAD.decode(jws.split('.').next()?).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn accepts(jwk: &Value, jws: &str) -> Option<()> {
+    let header = header(jws)?;
+    let kid = header["kid"].as_str();
+    parse(&json!([jwk]))
+        .ok()?
+        .verify(jws, header["alg"].as_str()?, kid)
+        .ok()
+}
+
+fn is_for_us(jwk: &Value, jws: &str) -> bool {
+    let header = header(jws).unwrap_or_default();
+    is_supported(header["alg"].as_str().unwrap_or_default())
+        && header["kid"].is_string()
+        && jwk["kid"] == header["kid"]
+}

@@ -8,7 +8,8 @@
 //! be reached as "Couldn't retrieve verification key", so `IDPCommunicationError` is left for a
 //! provider that answers with a failure of its server.
 
-use keyless_trust::aws::{Context, Decision, Partition, federation};
+use keyless_trust::aws::federation::{self, Refusal};
+use keyless_trust::aws::{Arn, Context, Decision, Partition};
 use keyless_trust::token::{Claims, Token, TokenError};
 use keyless_trust::{Issuer, provider};
 
@@ -55,7 +56,7 @@ pub(super) async fn call(aws: &Aws, call: &Call, form: &Form) -> Outcome {
     );
     let decision = federation::judge(&role.trust.policy, &wish.role, &issuer, &claims, &facts);
     if !decision.is_allowed() {
-        explain(&wish, &decision);
+        explain(&decision, &wish.role, &claims);
         return Err(denied());
     }
     if wish.duration > role.max_session {
@@ -204,20 +205,9 @@ fn check_times(claims: &Claims, now: i64) -> Result<(), ApiError> {
 }
 
 /// AWS keeps the reason to itself; the sandbox tells it in its own log.
-fn explain(wish: &Wish, decision: &Decision) {
-    let role = &wish.role;
-    match decision {
-        Decision::NotAllowed {
-            nearest: Some(miss),
-        } => {
-            let observed: Vec<String> = miss.failed.iter().map(|f| f.observed()).collect();
-            let required: Vec<String> = miss.failed.iter().map(|f| f.required()).collect();
-            tracing::info!(%role, statement = %miss.statement, ?observed, ?required, "the trust policy does not match");
-        }
-        Decision::Denied { by } => {
-            tracing::info!(%role, statement = %by, "the trust policy denies")
-        }
-        _ => tracing::info!(%role, "the trust policy allows nobody"),
+fn explain(decision: &Decision, role: &Arn, claims: &Claims) {
+    if let Some(refusal) = Refusal::of(decision, role, claims) {
+        tracing::info!("{}", keyless_fault::explain(&refusal));
     }
 }
 

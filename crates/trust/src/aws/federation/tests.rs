@@ -137,6 +137,82 @@ fn the_nearest_miss_names_the_broken_condition() {
     );
 }
 
+#[test]
+fn a_refusal_reads_as_one_sentence() {
+    let good = trust_policy(&[trust()]).to_json().to_string();
+    let said = |policy: &str, claims: &Claims| {
+        let policy = Policy::parse(policy, PolicyKind::Trust).unwrap();
+        keyless_fault::explain(&Refusal::of(&decide(&policy, claims), &role(), claims).unwrap())
+    };
+    let wrong = Claims {
+        sub: "system:serviceaccount:default:web".into(),
+        ..claims()
+    };
+    assert_eq!(
+        said(&good, &wrong),
+        "statement 1 of the trust policy of arn:aws:iam::111122223333:role/eks/web does not match the token of \
+         system:serviceaccount:default:web; observed oidc.example.com/c1:sub = system:serviceaccount:default:web; \
+         required StringEquals oidc.example.com/c1:sub = system:serviceaccount:shop:web. \
+         Change the role's trust policy or use the account it names [A3]"
+    );
+    for (from, to, code, hint) in [
+        (
+            "\"oidc.example.com/c1:",
+            "\"https://oidc.example.com/c1:",
+            "A3",
+            "Write the condition key without https://",
+        ),
+        (
+            "c1:sub",
+            "c2:sub",
+            "A3",
+            "Begin the condition key with the token's issuer",
+        ),
+        (
+            "shop:web",
+            "shop:*",
+            "A3",
+            "StringEquals takes a star literally",
+        ),
+        (
+            "AssumeRoleWithWebIdentity",
+            "AssumeRole",
+            "A5",
+            "Allow the action",
+        ),
+        (
+            "oidc-provider/oidc",
+            "oidc-provider/other",
+            "A3",
+            "Name the issuer's own provider",
+        ),
+        ("\"Allow\"", "\"Deny\"", "A3", "Remove the Deny statement"),
+    ] {
+        let text = said(&good.replace(from, to), &claims());
+        assert!(
+            text.contains(hint) && text.ends_with(&format!("[{code}]")),
+            "{text}"
+        );
+    }
+    let service = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": ACTION}});
+    assert!(said(&service.to_string(), &claims()).ends_with("[A5]"));
+    assert_eq!(
+        Refusal::of(
+            &decide(&trust_policy(&[trust()]), &claims()),
+            &role(),
+            &claims()
+        ),
+        None
+    );
+    let nobody = Policy {
+        variables: true,
+        id: None,
+        statements: vec![],
+    };
+    let refusal = Refusal::of(&decide(&nobody, &claims()), &role(), &claims()).unwrap();
+    assert!(keyless_fault::explain(&refusal).contains("allows nobody"));
+}
+
 /// The rows of trust-policy mistakes that Ceph RGW, an independent implementation, was seen to
 /// answer the same way: closed in the first table, open in the second.
 #[test]
