@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::backends::Backends;
 use crate::clock::Clock;
@@ -16,7 +16,8 @@ use crate::index::{Index, Wakes, Work};
 use crate::object::ObjectKey;
 use crate::options::Options;
 use crate::request::{Requests, Verb};
-use crate::schedule::Scheduler;
+use crate::schedule::{Lane, Scheduler};
+use crate::writers::{Turn, Writers};
 
 /// The index and the scheduler change together.
 #[derive(Debug, Default)]
@@ -57,7 +58,7 @@ pub struct Context {
     /// Clocks.
     pub clock: Clock,
     /// Limits writes in flight.
-    pub writers: Semaphore,
+    pub writers: Writers,
     /// Told when the scheduler has news.
     pub news: Notify,
     /// Counters.
@@ -82,7 +83,7 @@ impl Context {
         effects: Arc<dyn Effects>,
         clock: Clock,
     ) -> Self {
-        let writers = Semaphore::new(options.writers_at_start.max(1));
+        let writers = Writers::new(options.writers_at_start.max(1));
         Self {
             requests,
             cluster,
@@ -102,24 +103,6 @@ impl Context {
     /// each change to it is small and leaves it usable.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One write: announced, in its turn among the writers, and sent.
-    ///
-    /// # Errors
-    /// The API server refused.
-    pub async fn write(
-        &self,
-        effect: Effect,
-        verb: Verb,
-        path: &str,
-        body: String,
-        intent: &str,
-    ) -> Result<bytes::Bytes, Error> {
-        // The semaphore is never closed; without a permit the write goes out all the same.
-        let _turn = self.writers.acquire().await.ok();
-        self.effects.before(&effect).await;
-        self.requests.write(verb, path, body.into(), intent).await
     }
 
     /// Changes the index and puts whom that wakes into the scheduler.
@@ -146,5 +129,45 @@ pub fn group(index: &Index, work: &Work) -> ObjectKey {
         Work::ExternalSecret(key) => index
             .external_secret(key)
             .map_or_else(|| key.clone(), crate::index::Entry::group),
+    }
+}
+
+/// The writes of one object: they wait for a turn before the first, and keep it to the last.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    context: &'a Context,
+    lane: Lane,
+    turn: Option<Turn>,
+}
+
+impl<'a> Writer<'a> {
+    /// For an object that is worked on in `lane`.
+    #[must_use]
+    pub const fn new(context: &'a Context, lane: Lane) -> Self {
+        Self {
+            context,
+            lane,
+            turn: None,
+        }
+    }
+
+    /// One write: in turn, announced, sent.
+    ///
+    /// # Errors
+    /// The API server refused.
+    pub async fn write(
+        &mut self,
+        effect: Effect,
+        verb: Verb,
+        path: &str,
+        body: String,
+        intent: &str,
+    ) -> Result<bytes::Bytes, Error> {
+        if self.turn.is_none() {
+            self.turn = Some(self.context.writers.turn(self.lane).await);
+        }
+        self.context.effects.before(&effect).await;
+        let requests = &self.context.requests;
+        requests.write(verb, path, body.into(), intent).await
     }
 }

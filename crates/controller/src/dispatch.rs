@@ -55,7 +55,7 @@ async fn one(context: Arc<Context>, work: Work, lane: Lane) {
     let reconcile = async {
         match &work {
             Work::ExternalSecret(key) => external_secret::reconcile(&context, key, lane).await,
-            Work::Store(key) => store::reconcile(&context, key).await,
+            Work::Store(key) => store::reconcile(&context, key, lane).await,
         }
     };
     let next = match AssertUnwindSafe(reconcile).catch_unwind().await {

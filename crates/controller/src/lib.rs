@@ -27,6 +27,7 @@ mod server;
 mod sinks;
 mod store;
 mod watch;
+mod writers;
 
 pub use backends::Backends;
 pub use client::{Clients, connect};

@@ -58,7 +58,7 @@ impl Feed {
             if !self.widened.swap(true, Ordering::Relaxed) {
                 let options = &self.context.options;
                 let more = options.writers.saturating_sub(options.writers_at_start);
-                self.context.writers.add_permits(more);
+                self.context.writers.add(more);
             }
         }
     }

@@ -27,7 +27,11 @@ fn validated(context: &Context, key: &ObjectKey) -> i64 {
 }
 
 /// Validates the store `key`; says when to look again.
-pub async fn reconcile(context: &Context, key: &ObjectKey) -> Option<(Lane, Moment)> {
+pub async fn reconcile(
+    context: &Context,
+    key: &ObjectKey,
+    lane: Lane,
+) -> Option<(Lane, Moment)> {
     let started = context.clock.elapsed();
     let store = facts::gather(context, key)?;
     if store.generation != validated(context, key) {
@@ -41,7 +45,7 @@ pub async fn reconcile(context: &Context, key: &ObjectKey) -> Option<(Lane, Mome
     };
     // Before the status: ExternalSecrets need not wait for a write.
     context.change(|index| index.store_validated(key, outcome));
-    let written = apply::apply(context, &store, &verdict).await;
+    let written = apply::apply(context, &store, &verdict, lane).await;
     let attempt = {
         let mut state = context.state();
         let entry = state.index.store_mut(key)?;

@@ -1,6 +1,6 @@
 //! The writes of an ExternalSecret.
 //!
-//! Each is announced to the effects' observer, waits for its turn among the writers, and puts
+//! Each waits for its turn among the writers, is announced to the effects' observer, and puts
 //! what the API server answered into the index, so that the echo on the watch is not news.
 
 use keyless_api::constants::{event, finalizer, message};
@@ -12,7 +12,7 @@ use super::problem::Failed;
 use super::status::{self, Status};
 use super::target::{self, Change, Sync, Wanted};
 use crate::Error;
-use crate::context::Context;
+use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
 use crate::object::{ExternalSecret, ObjectKey, Secret};
@@ -73,6 +73,7 @@ pub async fn read_secret(context: &Context, key: &ObjectKey) -> Result<Option<Va
 /// The write was refused, or may not be made.
 pub async fn secret(
     context: &Context,
+    writer: &mut Writer<'_>,
     gathered: &Gathered,
     wanted: &Wanted,
 ) -> Result<Applied, Refused> {
@@ -118,7 +119,7 @@ pub async fn secret(
                 .map_err(|e| refused(Failed::new(message::COULD_NOT_UPDATE, &e)))?;
         }
         let change = target::change(&sync, wanted, existing.as_ref()).map_err(refused)?;
-        match write(context, &sync, change, existing.as_ref(), satisfied).await {
+        match write(context, writer, &sync, change, existing.as_ref(), satisfied).await {
             // It exists after all, or changed since it was read: look and decide anew.
             Err(Write::Conflict) => exists = true,
             Err(Write::Gone) => {
@@ -147,6 +148,7 @@ enum Write {
 
 async fn write(
     context: &Context,
+    writer: &mut Writer<'_>,
     sync: &Sync<'_>,
     change: Change,
     existing: Option<&Value>,
@@ -161,16 +163,16 @@ async fn write(
             Ok(Applied::Unchanged)
         }
         Change::Create(body) => {
-            send(context, sync, Verb::Post, &body, satisfied).await?;
+            send(context, writer, sync, Verb::Post, &body, satisfied).await?;
             Ok(Applied::Created)
         }
         Change::Replace(body) => {
-            send(context, sync, Verb::Put, &body, satisfied).await?;
+            send(context, writer, sync, Verb::Put, &body, satisfied).await?;
             Ok(Applied::Updated)
         }
         Change::ReplaceThenFail(body, failed) => {
             if let Some(body) = body {
-                send(context, sync, Verb::Put, &body, satisfied).await?;
+                send(context, writer, sync, Verb::Put, &body, satisfied).await?;
             }
             let bound = true;
             Err(Write::Refused(Refused { failed, bound }))
@@ -186,6 +188,7 @@ pub fn known(object: &Value) -> Option<Secret> {
 
 async fn send(
     context: &Context,
+    writer: &mut Writer<'_>,
     sync: &Sync<'_>,
     verb: Verb,
     body: &Value,
@@ -202,7 +205,7 @@ async fn send(
     };
     let path = format!("{path}?fieldManager={manager}");
     let intent = format!("{word} Secret {}", sync.target);
-    let answer = context
+    let answer = writer
         .write(effect, verb, &path, body.to_string(), &intent)
         .await;
     match answer {
@@ -226,7 +229,11 @@ async fn send(
 ///
 /// # Errors
 /// The API server refused.
-pub async fn delete_secret(context: &Context, key: &ObjectKey) -> Result<bool, Error> {
+pub async fn delete_secret(
+    context: &Context,
+    writer: &mut Writer<'_>,
+    key: &ObjectKey,
+) -> Result<bool, Error> {
     let uid = context.state().index.secret(key).map(|e| e.secret.uid.clone());
     // Only the Secret that was looked at: not one made meanwhile under the same name.
     let options = json!({
@@ -234,7 +241,7 @@ pub async fn delete_secret(context: &Context, key: &ObjectKey) -> Result<bool, E
         "kind": "DeleteOptions",
         "preconditions": uid.map(|uid| json!({"uid": uid})),
     });
-    let answer = context
+    let answer = writer
         .write(
             Effect::DeleteSecret(key.clone()),
             Verb::Delete,
@@ -256,6 +263,7 @@ pub async fn delete_secret(context: &Context, key: &ObjectKey) -> Result<bool, E
 /// The API server refused.
 pub async fn write_status(
     context: &Context,
+    writer: &mut Writer<'_>,
     object: &ExternalSecret,
     status: &Status,
 ) -> Result<(), Error> {
@@ -264,7 +272,7 @@ pub async fn write_status(
         escape(&object.key.namespace),
         escape(&object.key.name)
     );
-    let answer = context
+    let answer = writer
         .write(
             Effect::WriteStatus(object.key.clone()),
             Verb::MergePatch,
@@ -289,7 +297,10 @@ pub async fn write_status(
 ///
 /// # Errors
 /// The API server refused.
-pub async fn remove_finalizer(context: &Context, object: &ExternalSecret) -> Result<(), Error> {
+pub async fn remove_finalizer(
+    writer: &mut Writer<'_>,
+    object: &ExternalSecret,
+) -> Result<(), Error> {
     let path = format!(
         "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets/{}?fieldManager=external-secrets",
         escape(&object.key.namespace),
@@ -306,7 +317,7 @@ pub async fn remove_finalizer(context: &Context, object: &ExternalSecret) -> Res
         "finalizers": rest,
         "resourceVersion": object.version.to_string(),
     }});
-    let answer = context
+    let answer = writer
         .write(
             Effect::RemoveFinalizer(object.key.clone()),
             Verb::MergePatch,

@@ -16,7 +16,7 @@ use super::shape;
 use super::status::{self, Outcome};
 use super::target;
 use crate::Error;
-use crate::context::Context;
+use crate::context::{Context, Writer};
 use crate::events::Severity;
 use crate::index::Failure;
 use crate::object::{ExternalSecret, ObjectKey};
@@ -59,12 +59,13 @@ pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
 }
 
 async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
+    let writer = &mut Writer::new(context, lane);
     let mut gathered = match facts::gather(context, key, lane)? {
         Ok(gathered) => gathered,
         Err((object, problem)) => {
             let failed = Failed::data(&problem).without_retry();
             let ended = Ended::failed(failed);
-            return finish(context, &object, None, ended).await;
+            return finish(context, writer, &object, None, ended).await;
         }
     };
     let mut step = plan::step(&gathered.facts());
@@ -79,14 +80,14 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
         Step::Cleanup {
             delete_secret,
             remove_finalizer,
-        } => cleanup(context, &gathered, delete_secret, remove_finalizer).await,
+        } => cleanup(context, writer, &gathered, delete_secret, remove_finalizer).await,
         // A look that found the Secret in order after all.
         Step::Verify => None,
         Step::Rest { until } => Some((Lane::Periodic, moment(context, until?))),
         Step::Fetch { max_age } => {
-            let ended = sync(context, &gathered, max_age).await;
+            let ended = sync(context, writer, &gathered, max_age).await;
             let object = Arc::clone(&gathered.object);
-            finish(context, &object, Some(&gathered), ended).await
+            finish(context, writer, &object, Some(&gathered), ended).await
         }
     }
 }
@@ -116,24 +117,30 @@ async fn verify(context: &Context, gathered: &mut Gathered) -> Result<(), Error>
 
 async fn cleanup(
     context: &Context,
+    writer: &mut Writer<'_>,
     gathered: &Gathered,
     delete_secret: bool,
     remove_finalizer: bool,
 ) -> Next {
     let object = &gathered.object;
     if delete_secret {
-        match apply::delete_secret(context, &gathered.target_key).await {
+        match apply::delete_secret(context, writer, &gathered.target_key).await {
             Ok(_) => {}
             Err(error) => return retry(context, object, &error),
         }
     }
-    if remove_finalizer && let Err(error) = apply::remove_finalizer(context, object).await {
+    if remove_finalizer && let Err(error) = apply::remove_finalizer(writer, object).await {
         return retry(context, object, &error);
     }
     None
 }
 
-async fn sync(context: &Context, gathered: &Gathered, max_age: Duration) -> Ended {
+async fn sync(
+    context: &Context,
+    writer: &mut Writer<'_>,
+    gathered: &Gathered,
+    max_age: Duration,
+) -> Ended {
     let spec = &gathered.spec;
     if let Err(problem) = shape::check(spec) {
         return Ended::failed(Failed::data(&problem).without_retry());
@@ -154,7 +161,7 @@ async fn sync(context: &Context, gathered: &Gathered, max_age: Duration) -> Ende
     match plan::empty(spec, data.len(), &gathered.target) {
         Empty::Retain => return Ended::of(Outcome::Retained),
         Empty::Absent => return Ended::of(Outcome::Deleted),
-        Empty::Delete => return delete(context, gathered).await,
+        Empty::Delete => return delete(context, writer, gathered).await,
         Empty::NotOwner if spec.creation_policy() != CreationPolicy::Owner => {
             return not_owner(
                 "deletionPolicy=Delete must not be used when the controller doesn't own the secret. \
@@ -174,21 +181,26 @@ async fn sync(context: &Context, gathered: &Gathered, max_age: Duration) -> Ende
         Ok(wanted) => wanted,
         Err(failed) => return Ended::failed(failed),
     };
-    write(context, gathered, &wanted).await
+    write(context, writer, gathered, &wanted).await
 }
 
-async fn write(context: &Context, gathered: &Gathered, wanted: &target::Wanted) -> Ended {
+async fn write(
+    context: &Context,
+    writer: &mut Writer<'_>,
+    gathered: &Gathered,
+    wanted: &target::Wanted,
+) -> Ended {
     let policy = gathered.spec.creation_policy();
     if policy == CreationPolicy::None {
         return Ended::of(Outcome::Synced);
     }
     if policy == CreationPolicy::Owner
-        && let Err(error) = delete_orphans(context, gathered).await
+        && let Err(error) = delete_orphans(context, writer, gathered).await
     {
         return Ended::failed(Failed::new(message::COULD_NOT_DELETE_ORPHANED, &error));
     }
     let binding = Some(gathered.target_key.name.to_string());
-    match apply::secret(context, gathered, wanted).await {
+    match apply::secret(context, writer, gathered, wanted).await {
         Ok(Applied::Missing) => Ended {
             applied: Applied::Missing,
             ..Ended::of(Outcome::Missing)
@@ -206,12 +218,16 @@ async fn write(context: &Context, gathered: &Gathered, wanted: &target::Wanted) 
 }
 
 /// Deletes the Secrets of earlier target names.
-async fn delete_orphans(context: &Context, gathered: &Gathered) -> Result<(), Error> {
+async fn delete_orphans(
+    context: &Context,
+    writer: &mut Writer<'_>,
+    gathered: &Gathered,
+) -> Result<(), Error> {
     let key = &gathered.object.key;
     let creator = keyless_secret::hash::created_by(&key.namespace, &key.name);
     let orphans = context.state().index.orphans(&creator, &gathered.target_key);
     for orphan in orphans {
-        if apply::delete_secret(context, &orphan).await? {
+        if apply::delete_secret(context, writer, &orphan).await? {
             apply::tell(
                 context,
                 &gathered.object,
@@ -224,8 +240,8 @@ async fn delete_orphans(context: &Context, gathered: &Gathered) -> Result<(), Er
     Ok(())
 }
 
-async fn delete(context: &Context, gathered: &Gathered) -> Ended {
-    match apply::delete_secret(context, &gathered.target_key).await {
+async fn delete(context: &Context, writer: &mut Writer<'_>, gathered: &Gathered) -> Ended {
+    match apply::delete_secret(context, writer, &gathered.target_key).await {
         Ok(there) => {
             if there {
                 apply::tell(
@@ -272,6 +288,7 @@ fn tell_missing(context: &Context, gathered: &Gathered, missing: &[String]) {
 /// Writes the status if it is worth it, tells the events, and says when to look again.
 async fn finish(
     context: &Context,
+    writer: &mut Writer<'_>,
     object: &ExternalSecret,
     gathered: Option<&Gathered>,
     ended: Ended,
@@ -284,7 +301,7 @@ async fn finish(
     let status = status::wanted(object, &ended.outcome, ended.binding.as_deref(), now);
     let news = status::is_news(object, &status);
     if status::worth_writing(object, &status, interval, context.options.status_interval)
-        && let Err(error) = apply::write_status(context, object, &status).await
+        && let Err(error) = apply::write_status(context, writer, object, &status).await
     {
         if error.is_not_found() {
             return None;

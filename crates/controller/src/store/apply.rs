@@ -7,17 +7,23 @@ use keyless_api::constants::event_source;
 use super::plan::Verdict;
 use super::status;
 use crate::Error;
-use crate::context::Context;
+use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
 use crate::object::{Store, StoreKind};
 use crate::request::{Verb, escape};
+use crate::schedule::Lane;
 
 /// Writes the status if anything differs, and tells an event if the condition is news.
 ///
 /// # Errors
 /// The API server refused.
-pub async fn apply(context: &Context, store: &Store, verdict: &Verdict) -> Result<(), Error> {
+pub async fn apply(
+    context: &Context,
+    store: &Store,
+    verdict: &Verdict,
+    lane: Lane,
+) -> Result<(), Error> {
     let ready = status::wanted(store, verdict, context.clock.unix_millis());
     if !status::worth_writing(store, &ready, verdict) {
         return Ok(());
@@ -32,7 +38,7 @@ pub async fn apply(context: &Context, store: &Store, verdict: &Verdict) -> Resul
         kind.plural(),
         escape(&store.key.name)
     );
-    let answer = context
+    let answer = Writer::new(context, lane)
         .write(
             Effect::WriteStoreStatus(store.key.clone()),
             Verb::MergePatch,
