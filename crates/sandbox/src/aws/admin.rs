@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use keyless_trust::aws::{Arn, Partition, Policy, PolicyKind};
+use keyless_trust::aws::{Arn, Partition, Policy, PolicyKind, federation};
+use keyless_trust::{Target, Trust};
 
 use super::Aws;
 use super::credentials::AccessKey;
@@ -83,6 +84,38 @@ impl Aws {
             self.now(),
         )?;
         Ok(role.arn.to_string())
+    }
+
+    /// Creates what `trust` needs and has not got: the provider, its client id, the role (named as
+    /// in the trust's target, in this handle's account). The role's trust policy is what the model
+    /// renders; a role that exists gets it in place of its own. Returns the role's ARN.
+    ///
+    /// # Errors
+    /// As `CreateOpenIDConnectProvider` and `CreateRole`; `ValidationError` for a target that is
+    /// no role.
+    pub fn establish(&self, trust: &Trust) -> Result<String> {
+        let no_role = || ApiError::bad("ValidationError", "the trust's target is no role");
+        let Target::AwsRole(role) = &trust.target else {
+            return Err(no_role().into());
+        };
+        let name = role.role_name().ok_or_else(no_role)?;
+        let arn = keyless_trust::provider::arn(&trust.issuer, self.partition(), self.account());
+        let known = self.state().providers.contains_key(&arn.to_string());
+        if !known {
+            self.create_oidc_provider(trust.issuer.as_str(), &[])?;
+        }
+        if let Some(record) = self.state().providers.get_mut(&arn.to_string()) {
+            let added = record.provider.add_client_id(trust.audience.clone());
+            added.map_err(|e| ApiError::bad("InvalidInput", e.to_string()))?;
+        }
+        let policy = federation::trust_policy(std::slice::from_ref(trust))
+            .to_json()
+            .to_string();
+        match self.update_trust_policy(name, &policy) {
+            Ok(()) => Ok(role.to_string()),
+            Err(e) if e.code == "NoSuchEntity" => self.create_role(name, &policy),
+            Err(e) => Err(e),
+        }
     }
 
     /// Replaces a role's trust policy.

@@ -15,7 +15,7 @@ use keyless_trust::aws::{Context, Partition};
 
 use super::credentials::{Identity, request_id};
 use super::faults::{Fault, Suffering};
-use super::protocol::{ApiError, Form, Outcome, Protocol, render};
+use super::protocol::{ApiError, Form, Outcome, Protocol, http_date, render};
 use super::sigv4::{Authorization, Refusal, Signed, refuse, verify};
 use super::{Aws, iam, kms, ssm, sts};
 
@@ -136,6 +136,7 @@ async fn handle(Shared(aws): Shared<Aws>, request: Request<Body>) -> Response<Bo
         tokio::time::sleep(suffering.delay).await;
     }
     let truncate = suffering.truncate;
+    let service_time = aws.now() + suffering.skew;
     let signed = Signed {
         method: parts.method.as_str(),
         query,
@@ -152,7 +153,11 @@ async fn handle(Shared(aws): Shared<Aws>, request: Request<Body>) -> Response<Bo
         ))
     };
     aws.state().count(service.name(), &action, outcome.is_err());
-    let response = render(protocol, &action, &id, outcome);
+    let mut response = render(protocol, &action, &id, outcome);
+    // Clients that correct their clock take the service's time from here.
+    if let Ok(date) = HeaderValue::from_str(&http_date(service_time)) {
+        response.headers_mut().insert(http::header::DATE, date);
+    }
     if truncate {
         break_off(response).await
     } else {

@@ -61,7 +61,8 @@ pub(super) enum Reply {
 pub(super) type Outcome = Result<Reply, ApiError>;
 
 /// An XML fragment under construction.
-#[derive(Clone, Debug, Default)]
+// No `Debug`: it holds keys on their way to a client.
+#[derive(Clone, Default)]
 pub(super) struct Xml(String);
 
 impl Xml {
@@ -141,7 +142,8 @@ impl Xml {
 }
 
 /// A query request's parameters.
-#[derive(Clone, Debug, Default)]
+// No `Debug`: tokens come in it.
+#[derive(Clone, Default)]
 pub(super) struct Form(BTreeMap<String, String>);
 
 impl Form {
@@ -298,6 +300,12 @@ fn refusal(namespace: &str, request_id: &str, error: &ApiError) -> String {
     )
 }
 
+/// `Tue, 24 Nov 2026 22:00:00 GMT`, as in HTTP's `Date`.
+pub(super) fn http_date(seconds: i64) -> String {
+    let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
 /// `2026-11-24T22:00:00Z`.
 pub(super) fn timestamp(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
@@ -308,6 +316,12 @@ pub(super) fn timestamp(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_in_both_forms() {
+        assert_eq!(timestamp(1_440_938_160), "2015-08-30T12:36:00Z");
+        assert_eq!(http_date(1_440_938_160), "Sun, 30 Aug 2015 12:36:00 GMT");
+    }
 
     #[test]
     fn xml_is_escaped() {

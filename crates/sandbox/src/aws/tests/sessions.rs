@@ -1,5 +1,7 @@
 //! Trust objects, parameters of the exchange, and the life of a session.
 
+use keyless_trust::{Issuer as IssuerUrl, ServiceAccount, Target, Trust};
+
 use super::*;
 
 #[tokio::test]
@@ -197,4 +199,28 @@ async fn a_session_policy_narrows() {
         "{}",
         answer.body
     );
+}
+
+#[tokio::test]
+async fn what_the_model_renders_is_enforced() {
+    let w = World::new().await;
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/modelled");
+    let trust = |name: &str| Trust {
+        issuer: IssuerUrl::parse(w.issuer.url()).unwrap(),
+        audience: "vault".to_owned(),
+        subject: ServiceAccount::new("shop", name).subject(),
+        target: Target::AwsRole(keyless_trust::aws::Arn::parse_role(&role).unwrap()),
+    };
+    w.aws.delete_oidc_provider(&w.provider);
+    assert_eq!(w.aws.establish(&trust("other")).unwrap(), role);
+    let mut claims = w.claims();
+    claims["aud"] = json!(["vault"]);
+    let token = w.sign(&claims);
+    let fields = [
+        ("WebIdentityToken", token.as_str()),
+        ("RoleArn", role.as_str()),
+    ];
+    refused(&w.exchange_with(&fields).await, 403, "AccessDenied", DENIED);
+    assert_eq!(w.aws.establish(&trust("web")).unwrap(), role);
+    w.exchange_with(&fields).await.ok();
 }

@@ -184,6 +184,105 @@ async fn the_host_may_be_in_the_uri() {
     }
 }
 
+/// Whatever is sent to whichever API, the answer is a refusal or an answer, never a crash.
+#[tokio::test]
+async fn hostile_bodies() {
+    let w = World::new().await;
+    let long = "x".repeat(5000);
+    let deep = format!("{}1{}", "[".repeat(4000), "]".repeat(4000));
+    let bodies = [
+        String::new(), "null".into(), "[]".into(), "{}".into(), "{".into(), deep,
+        json!({"Name": null, "Names": [null]}).to_string(),
+        json!({"Name": long, "Names": [long], "Path": long, "Value": long, "Type": "String", "Labels": [long], "ResourceId": long, "ResourceType": "Parameter"}).to_string(),
+        json!({"Name": "arn:aws:ssm:::", "Names": ["arn:aws:ssm:eu-central-1:111122223333:parameter"], "Path": "/\u{0}", "Labels": []}).to_string(),
+        json!({"Name": ":", "Names": [":", "a:18446744073709551616"], "Path": "//", "MaxResults": -1, "NextToken": "////"}).to_string(),
+        json!({"Name": "/é", "Names": ["/é"], "Path": "/é", "ParameterFilters": [{"Key": "tag:", "Values": [""]}], "MaxResults": 1}).to_string(),
+    ];
+    let actions = [
+        "GetParameter",
+        "GetParameters",
+        "GetParametersByPath",
+        "GetParameterHistory",
+        "DescribeParameters",
+        "PutParameter",
+        "DeleteParameter",
+        "DeleteParameters",
+        "LabelParameterVersion",
+        "AddTagsToResource",
+        "RemoveTagsFromResource",
+        "ListTagsForResource",
+    ];
+    for action in actions {
+        for body in &bodies {
+            let mut headers = HeaderMap::new();
+            headers.insert(
+                "x-amz-target",
+                HeaderValue::from_str(&format!("AmazonSSM.{action}")).unwrap(),
+            );
+            let answer = w.signed("ssm", w.admin(), headers, body.clone()).await;
+            assert!(
+                matches!(answer.status, 200 | 400),
+                "{action} {} {}",
+                answer.status,
+                answer.body
+            );
+        }
+    }
+    let names = [
+        "RoleName",
+        "PolicyName",
+        "PolicyArn",
+        "Url",
+        "OpenIDConnectProviderArn",
+        "PolicyDocument",
+        "AssumeRolePolicyDocument",
+        "RoleArn",
+        "RoleSessionName",
+        "VersionId",
+        "ClientID",
+        "WebIdentityToken",
+        "MaxItems",
+    ];
+    let actions = [
+        "CreateRole",
+        "GetRole",
+        "ListRoles",
+        "CreatePolicy",
+        "GetPolicyVersion",
+        "AttachRolePolicy",
+        "CreateOpenIDConnectProvider",
+        "GetOpenIDConnectProvider",
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+    ];
+    for action in actions {
+        for value in [
+            "",
+            "*",
+            "arn:aws:iam::111122223333:role/",
+            "\u{0}",
+            "{}",
+            long.as_str(),
+            "v99999999999",
+        ] {
+            let mut fields = vec![("Action", action)];
+            fields.extend(names.iter().map(|n| (*n, value)));
+            let service = if action.starts_with("AssumeRole") {
+                "sts"
+            } else {
+                "iam"
+            };
+            let answer = w.query(service, w.admin(), &fields).await;
+            assert!(
+                matches!(answer.status, 200 | 400 | 403 | 404 | 409),
+                "{action} {} {}",
+                answer.status,
+                answer.body
+            );
+        }
+    }
+}
+
 #[test]
 fn secrets_are_not_printed() {
     let aws = Aws::new(AwsOptions::default());
