@@ -56,7 +56,7 @@ pub enum Reply<V> {
     /// The value.
     Value(V),
     /// The reason why there is none.
-    Failed(Error),
+    Failed(Box<Error>),
     /// Only a call for this key alone can tell.
     Alone,
 }

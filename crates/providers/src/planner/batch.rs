@@ -12,6 +12,10 @@ use super::queue::Item;
 use super::{Api, Failure, Inner, Reply};
 use crate::Error;
 
+/// So many keys of a failed batch read without trouble one by one, and none with: the others
+/// are not tried together any more.
+const CLEARED: u32 = 2;
+
 type Items<A> = Vec<Item<<A as Api>::Key, <A as Api>::Value>>;
 
 /// Runs while somebody waits: lets full batches go at once and others after the linger.
@@ -52,22 +56,46 @@ struct Part<A: Api> {
     items: Items<A>,
     /// How often its call was throttled.
     throttled: u32,
-    /// Split off from a batch that failed as a whole.
+}
+
+/// One batch on its way: the parts still to be called, and what was learnt.
+struct Run<A: Api> {
+    parts: Vec<Part<A>>,
+    /// Several keys failed together.
     split: bool,
+    /// Several keys were read together.
+    together: bool,
+    /// A key failed on its own as well.
+    guilty: bool,
+    /// Keys named as the cause that were then read without trouble.
+    cleared: u32,
+}
+
+impl<A: Api> Run<A> {
+    fn push(&mut self, items: Items<A>, throttled: u32) {
+        if !items.is_empty() {
+            self.parts.push(Part { items, throttled });
+        }
+    }
+
+    /// Keys fail together that are read well alone: this identity may not read batches.
+    fn batches_are_refused(&self) -> bool {
+        self.split && !self.together && !self.guilty
+    }
 }
 
 impl<A: Api> Inner<A> {
     async fn run(&self, items: Items<A>) {
-        let mut parts: Vec<Part<A>> = vec![Part {
-            items,
-            throttled: 0,
+        let mut run: Run<A> = Run {
+            parts: Vec::new(),
             split: false,
-        }];
+            together: false,
+            guilty: false,
+            cleared: 0,
+        };
+        run.push(items, 0);
         let mut first = true;
-        while let Some(part) = parts.pop() {
-            if part.items.is_empty() {
-                continue;
-            }
+        while let Some(part) = run.parts.pop() {
             if !std::mem::take(&mut first) {
                 self.bucket.take().await;
             }
@@ -77,10 +105,13 @@ impl<A: Api> Inner<A> {
             match self.api.call(&keys).await {
                 Ok(replies) => {
                     self.bucket.passed();
-                    self.succeeded(part, replies, started, &mut parts);
+                    self.succeeded(part, replies, started, &mut run);
                 }
-                Err(failure) => self.failed(part, failure, &mut parts),
+                Err(failure) => self.failed(part, failure, &mut run),
             }
+        }
+        if run.batches_are_refused() {
+            self.lock().read_singly(Instant::now());
         }
     }
 
@@ -89,32 +120,31 @@ impl<A: Api> Inner<A> {
         part: Part<A>,
         replies: Vec<Reply<A::Value>>,
         started: Instant,
-        parts: &mut Vec<Part<A>>,
+        run: &mut Run<A>,
     ) {
         let now = Instant::now();
         let several = part.items.len() > 1;
         let mut queue = self.lock();
+        if several {
+            run.together = true;
+        } else {
+            run.cleared += 1;
+            if run.batches_are_refused() && run.cleared >= CLEARED {
+                queue.read_singly(now);
+            }
+        }
         let mut replies = replies.into_iter();
         for item in part.items {
             match replies.next() {
                 Some(Reply::Value(value)) => {
-                    if several {
-                        queue.batch_worked();
-                    } else if part.split {
-                        queue.alone_worked(now);
-                    }
                     queue.answered(&item, &value, self.api.weight(&value), started, now);
                     item.outcome.send_replace(Some(Ok(value)));
                 }
                 Some(Reply::Failed(error)) => {
                     queue.finished(&item);
-                    item.outcome.send_replace(Some(Err(error)));
+                    item.outcome.send_replace(Some(Err(*error)));
                 }
-                Some(Reply::Alone) if several => parts.push(Part {
-                    items: vec![item],
-                    throttled: 0,
-                    split: false,
-                }),
+                Some(Reply::Alone) if several => run.push(vec![item], 0),
                 Some(Reply::Alone) | None => {
                     queue.finished(&item);
                     item.outcome.send_replace(Some(Err(super::broken_off())));
@@ -123,18 +153,25 @@ impl<A: Api> Inner<A> {
         }
     }
 
-    fn failed(&self, mut part: Part<A>, failure: Failure, parts: &mut Vec<Part<A>>) {
+    fn failed(&self, part: Part<A>, failure: Failure, run: &mut Run<A>) {
         let Failure { error, culprit } = failure;
         if error.class() == Class::Throttled {
             self.bucket.throttled(error.retry_after());
             if part.throttled < self.options.retries {
-                part.throttled += 1;
-                parts.push(part);
+                run.push(part.items, part.throttled + 1);
                 return;
             }
-        } else if part.items.len() > 1 && one_key_may_be_guilty(&error) {
-            self.split(part, culprit, parts);
-            return;
+        } else if one_key_may_be_guilty(&error) {
+            if part.items.len() > 1 {
+                self.split(part, culprit, run);
+                return;
+            }
+            run.guilty = true;
+            if run.split
+                && let [only] = part.items.as_slice()
+            {
+                self.lock().isolate(&only.key, Instant::now());
+            }
         }
         let mut queue = self.lock();
         for item in part.items {
@@ -144,40 +181,21 @@ impl<A: Api> Inner<A> {
     }
 
     /// The named culprit alone and the others together; without one, halves.
-    fn split(&self, part: Part<A>, culprit: Option<usize>, parts: &mut Vec<Part<A>>) {
-        let now = Instant::now();
-        let mut queue = self.lock();
+    fn split(&self, part: Part<A>, culprit: Option<usize>, run: &mut Run<A>) {
+        run.split = true;
         let mut items = part.items;
-        let mut push = |items: Items<A>| {
-            parts.push(Part {
-                items,
-                throttled: part.throttled,
-                split: true,
-            });
-        };
-        if queue.reads_singly(now) {
+        if self.lock().reads_singly(Instant::now()) {
             for item in items {
-                push(vec![item]);
+                run.push(vec![item], part.throttled);
             }
             return;
         }
-        match culprit.filter(|place| *place < items.len()) {
-            Some(place) => {
-                let guilty = items.remove(place);
-                queue.isolate(&guilty.key, now);
-                push(items);
-                push(vec![guilty]);
-            }
-            None => {
-                let half = items.split_off(items.len() / 2);
-                for part in [half, items] {
-                    if let [only] = part.as_slice() {
-                        queue.isolate(&only.key, now);
-                    }
-                    push(part);
-                }
-            }
-        }
+        let other = match culprit.filter(|place| *place < items.len()) {
+            Some(place) => vec![items.remove(place)],
+            None => items.split_off(items.len() / 2),
+        };
+        run.push(items, part.throttled);
+        run.push(other, part.throttled);
     }
 }
 

@@ -18,10 +18,6 @@ use super::answers::{Answers, Budget};
 const ALONE: Duration = Duration::from_secs(600);
 /// How many such keys are remembered.
 const MOST_ALONE: usize = 1024;
-/// Keys read alone with success, with no batch in between, after which batches are given up:
-/// the identity may read single names only.
-const STRIKES: u32 = 2;
-
 /// Where a reader stands.
 pub(super) enum Joined<V> {
     /// A recent answer.
@@ -58,7 +54,6 @@ pub(super) struct Queue<K, V> {
     running: HashMap<K, Vec<Running<V>>>,
     answers: Answers<K, V>,
     alone: HashMap<K, Instant>,
-    strikes: u32,
     singly: Option<Instant>,
     driving: bool,
 }
@@ -71,7 +66,6 @@ impl<K: Clone + Eq + Hash, V: Clone> Queue<K, V> {
             running: HashMap::new(),
             answers: Answers::new(budget),
             alone: HashMap::new(),
-            strikes: 0,
             singly: None,
             driving: false,
         }
@@ -221,24 +215,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Queue<K, V> {
         self.alone.insert(key.clone(), now + ALONE);
     }
 
-    /// A key that had spoiled a batch could be read alone.
-    pub(super) fn alone_worked(&mut self, now: Instant) {
-        self.strikes += 1;
-        if self.strikes >= STRIKES {
-            self.singly = Some(now + ALONE);
-        }
-    }
-
-    /// A call of several keys went well.
-    pub(super) fn batch_worked(&mut self) {
-        self.strikes = 0;
+    /// Gives batches up for a while.
+    pub(super) fn read_singly(&mut self, now: Instant) {
+        self.singly = Some(now + ALONE);
     }
 
     /// Whether batches are given up for now.
     pub(super) fn reads_singly(&mut self, now: Instant) -> bool {
         if self.singly.is_some_and(|until| now >= until) {
             self.singly = None;
-            self.strikes = 0;
         }
         self.singly.is_some()
     }

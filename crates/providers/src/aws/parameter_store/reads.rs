@@ -67,7 +67,7 @@ impl Values {
             .map_err(|judged| Failure::from(judged.error))?;
         let reply = match answer.parameter.and_then(value) {
             Some(value) => Reply::Value(value),
-            None => Reply::Failed(attempt.missing(name)),
+            None => Reply::Failed(Box::new(attempt.missing(name))),
         };
         Ok(vec![reply])
     }
@@ -102,7 +102,7 @@ impl Values {
                 // "Invalid" may be a missing version or a missing parameter: only a call of its
                 // own tells which.
                 None if name::split(name).1.is_none() && invalid.contains(name) => {
-                    Reply::Failed(attempt.missing(name))
+                    Reply::Failed(Box::new(attempt.missing(name)))
                 }
                 None => Reply::Alone,
             })
