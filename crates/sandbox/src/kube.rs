@@ -170,7 +170,6 @@ impl Server {
     }
 
     /// The server as a Tower service. Requests without credentials are the administrator's.
-    #[must_use]
     pub fn router(&self) -> Router {
         router(&self.app, Trust::InProcess)
     }

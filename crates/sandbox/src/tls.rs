@@ -4,7 +4,6 @@
 //! serves a router over HTTP/1.1 and HTTP/2. Refuses: any address but those it is given, client
 //! certificates, and a process-wide crypto provider.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
@@ -293,8 +292,6 @@ async fn connection(
     }
 }
 
-fn changed(stopped: &mut watch::Receiver<bool>) -> impl Future<Output = ()> {
-    async move {
-        let _ = stopped.changed().await;
-    }
+async fn changed(stopped: &mut watch::Receiver<bool>) {
+    let _ = stopped.changed().await;
 }

@@ -2,9 +2,11 @@
 
 mod access;
 mod admission;
+mod client;
 mod crud;
 mod custom;
 mod house;
+mod scale;
 mod watching;
 
 use std::sync::LazyLock;

@@ -84,12 +84,6 @@ pub fn group_version(group: &str, version: &str) -> String {
     }
 }
 
-/// Group and version of an apiVersion.
-#[must_use]
-pub fn split_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
 struct BuiltIn {
     group: &'static str,
     version: &'static str,
@@ -331,15 +325,6 @@ impl Catalogue {
     /// Groups but the core one, with their versions, preferred first.
     pub fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Vec<Arc<str>>)> {
         self.orders.iter().filter(|(g, _)| !g.is_empty())
-    }
-
-    /// The resource of a kind.
-    #[must_use]
-    pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Resource>> {
-        self.in_version(group, version)?
-            .values()
-            .find(|r| r.kind == kind)
-            .cloned()
     }
 
     /// Any version of the resource kept in `bucket`.

@@ -18,6 +18,9 @@ use tokio::sync::watch;
 
 use super::object::{self, Object};
 
+/// Most events that are handed out at once.
+const BATCH: usize = 256;
+
 /// Group and plural: where objects of a resource are kept, whatever version they are asked in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bucket {
@@ -118,7 +121,6 @@ pub struct Store {
     inner: RwLock<Inner>,
     ring: usize,
     log: Option<Mutex<log::Log>>,
-    changes: watch::Sender<u64>,
     removed: Mutex<Vec<Arc<Object>>>,
 }
 
@@ -144,7 +146,6 @@ impl Store {
             inner: RwLock::new(inner),
             ring: ring.max(1),
             log: None,
-            changes: watch::Sender::new(0),
             removed: Mutex::default(),
         }
     }
@@ -187,12 +188,6 @@ impl Store {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.read().version
-    }
-
-    /// Announces the version of every write, of any resource.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
     }
 
     /// Objects removed since this was last asked, for the garbage collector.
@@ -243,12 +238,6 @@ impl Store {
         .collect()
     }
 
-    /// Every uid that objects name as an owner.
-    #[must_use]
-    pub fn owners(&self) -> Vec<String> {
-        self.read().dependents.keys().cloned().collect()
-    }
-
     /// All objects of a resource, or of one namespace, in order, with the version they are of.
     #[must_use]
     pub fn list(&self, bucket: &Bucket, namespace: Option<&str>) -> (Vec<Arc<Object>>, u64) {
@@ -285,7 +274,7 @@ impl Store {
             .collect()
     }
 
-    /// The events of a resource after `version`, and the version they reach.
+    /// The next events of a resource after `version`, and the version they reach.
     ///
     /// # Errors
     /// The oldest version that can be resumed from, when `version` is older.
@@ -300,14 +289,15 @@ impl Store {
         let start = table
             .events
             .partition_point(|e| e.object.version() <= version);
-        Ok((
-            table
-                .events
-                .range((Bound::Included(start), Bound::Unbounded))
-                .cloned()
-                .collect(),
-            inner.version,
-        ))
+        let rest = table
+            .events
+            .range((Bound::Included(start), Bound::Unbounded));
+        let events: Vec<Event> = rest.take(BATCH).cloned().collect();
+        let reached = match events.last() {
+            Some(last) if events.len() == BATCH => last.object.version(),
+            _ => inner.version,
+        };
+        Ok((events, reached))
     }
 
     /// Announces each event of a resource by its version.
@@ -445,7 +435,6 @@ impl Store {
             }
         }
         table.news.send_replace(version);
-        self.changes.send_replace(version);
     }
 }
 

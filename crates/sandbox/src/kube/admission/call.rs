@@ -1,7 +1,6 @@
 //! Calling webhooks over HTTPS with the authority that their configuration names.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;

@@ -118,8 +118,6 @@ pub(super) fn validate(new: &Value, _old: Option<&Value>) -> Vec<Cause> {
         .filter(|v| v.get("storage") == Some(&json!(true)))
         .count();
     if storage != 1 {
-        let value = spec.get("versions").unwrap_or(&none);
-        let _ = value;
         causes.push(invalid_value(
             "spec.versions",
             &json!([]),

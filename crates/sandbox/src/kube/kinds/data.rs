@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::kube::metadata::{immutable, sealed};
 use crate::kube::names;
-use crate::kube::object::{meta, text};
+use crate::kube::object::text;
 use crate::kube::resource::Resource;
 use crate::kube::status::{Cause, Status, invalid_value, required, too_long};
 
@@ -160,11 +160,9 @@ fn required_by_type(secret: &Value, causes: &mut Vec<Cause>) {
     match text(secret, "type") {
         "kubernetes.io/tls" => ["tls.crt", "tls.key"].into_iter().for_each(need),
         "kubernetes.io/ssh-auth" => need("ssh-privatekey"),
-        "kubernetes.io/basic-auth" => {
-            if !has("username") && !has("password") {
-                need("username");
-                need("password");
-            }
+        "kubernetes.io/basic-auth" if !has("username") && !has("password") => {
+            need("username");
+            need("password");
         }
         "kubernetes.io/service-account-token" => {
             let name = secret.pointer("/metadata/annotations/kubernetes.io~1service-account.name");
@@ -236,7 +234,6 @@ pub(super) fn validate_config_map(new: &Value, old: Option<&Value>) -> Vec<Cause
     if let Some(old) = old {
         seal(new, old, &["data", "binaryData"], &mut causes);
     }
-    let _ = meta;
     causes
 }
 

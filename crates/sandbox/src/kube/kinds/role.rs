@@ -60,8 +60,10 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
     if text(role, "name").is_empty() {
         causes.push(required("roleRef.name", ""));
     }
-    if let Some(before) = old.and_then(|o| o.get("roleRef")).filter(|r| *r != role) {
-        let _ = before;
+    if old
+        .and_then(|o| o.get("roleRef"))
+        .is_some_and(|r| r != role)
+    {
         causes.push(invalid_value("roleRef", role, "cannot change roleRef"));
     }
     for (at, subject) in crate::kube::object::items(new, "subjects").enumerate() {

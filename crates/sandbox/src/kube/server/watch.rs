@@ -88,7 +88,11 @@ pub fn start(app: &Arc<App>, ctx: Context) -> Result<Response, Status> {
     } else if matches!(asked, "" | "0") {
         (app.store.version(), None)
     } else {
-        (read::version(asked)?, None)
+        let (asked, present) = (read::version(asked)?, app.store.version());
+        if asked > present {
+            return Err(read::too_large(asked, present));
+        }
+        (asked, None)
     };
     let lifetime = Duration::from_secs(params.timeout.filter(|&t| t > 0).unwrap_or(LIFETIME));
     let now = Instant::now();
@@ -135,6 +139,10 @@ impl Watch {
                     let piece = self.lines(&events);
                     if !piece.is_empty() {
                         return Some(piece);
+                    }
+                    // Nothing for this watch; there may be more behind.
+                    if !events.is_empty() {
+                        continue;
                     }
                 }
             }
