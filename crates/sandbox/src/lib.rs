@@ -8,7 +8,7 @@ pub mod aws;
 pub mod clock;
 pub mod issuer;
 pub mod kube;
-// pub mod sandbox;
+pub mod sandbox;
 pub mod tls;
 
-// pub use sandbox::{Sandbox, SandboxOptions};
+pub use sandbox::{Sandbox, SandboxOptions};

@@ -145,7 +145,7 @@ impl Sandbox {
         let uid = self.kube.service_account_uid(&namespace, &service_account).unwrap_or_default();
         let issuer = self.issuer.clone();
         let write = move || -> Result<(), Error> {
-            let token = issuer.mint(&Mint {
+            let (token, _) = issuer.mint(Mint {
                 namespace: &namespace,
                 service_account: &service_account,
                 uid: &uid,

@@ -36,7 +36,7 @@ impl Server {
             std::fs::copy(&control_plane.kubeconfig, &kubeconfig)?;
             Some(control_plane)
         } else {
-            std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin"))?;
+            std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin")?)?;
             None
         };
         let token = folder.path().join("token");

@@ -45,7 +45,7 @@ impl Stage {
         furnish(&objects).await?;
         let file = |name: &str| folder.path().join(name);
         let (kubeconfig, token, api_token, ca) = (file("kubeconfig"), file("aws-token"), file("kubernetes-token"), file("ca.pem"));
-        std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin"))?;
+        std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin")?)?;
         std::fs::write(&ca, sandbox.tls.ca_pem())?;
         sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &["sts.amazonaws.com"], &token)?;
         sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &[sandbox.kube.audience()], &api_token)?;
