@@ -22,12 +22,14 @@ pub fn parse(text: &[u8]) -> f64 {
     // Go takes underscores between digits.
     let mut previous = None;
     let bytes = || unsigned.bytes();
-    let between = bytes().zip(bytes().skip(1).map(Some).chain([None])).all(|(byte, next)| {
-        let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
-        let fine = byte != b'_' || (digit(previous) && digit(next));
-        previous = Some(byte);
-        fine
-    });
+    let between = bytes()
+        .zip(bytes().skip(1).map(Some).chain([None]))
+        .all(|(byte, next)| {
+            let digit = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_digit());
+            let fine = byte != b'_' || (digit(previous) && digit(next));
+            previous = Some(byte);
+            fine
+        });
     if between {
         text.replace('_', "").parse().unwrap_or(0.0)
     } else {
