@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::aws::{Context, Request, evaluate};
 
 fn refused(kind: PolicyKind, document: Value, message: &str) {
     let error = Policy::from_value(&document, kind).unwrap_err();
@@ -268,12 +269,32 @@ fn nearly_policy() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn never_panics(json in nearly_policy(), text in ".{0,100}") {
+    fn never_panics(json in nearly_policy(), text in ".{0,100}", value in ".{0,12}") {
+        let mut context = Context::new();
+        context.set("a:b", value.clone()).set_all("c:d", [value.clone(), String::new()]);
         for kind in [PolicyKind::Trust, PolicyKind::Identity, PolicyKind::Resource] {
             let _ = Policy::parse(&text, kind);
             if let Ok(policy) = Policy::from_value(&json, kind) {
+                let request = Request { caller: None, action: &value, resource: Some(&value), context: &context };
+                let _ = evaluate(&[&policy], &request);
                 prop_assert_eq!(Policy::from_value(&policy.to_json(), kind), Ok(policy));
             }
+        }
+    }
+
+    /// As above with a well-formed statement around every operator, so that each is evaluated.
+    #[test]
+    fn conditions_never_panic(
+        operator in prop::sample::select(vec!["StringLike", "ArnLike", "IpAddress", "NotIpAddress", "NumericLessThan", "DateGreaterThan", "BinaryEquals", "Bool", "Null"]),
+        wanted in "[0-9a-zA-Z:./*?${}+=-]{0,20}",
+        observed in "[0-9a-zA-Z:./*+=-]{0,20}",
+    ) {
+        let statement = json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {operator: {"a:b": wanted}}});
+        let mut context = Context::new();
+        context.set("a:b", observed);
+        if let Ok(policy) = Policy::from_value(&one(statement), PolicyKind::Identity) {
+            let request = Request { caller: None, action: "x:y", resource: Some("arn:aws:x:::y"), context: &context };
+            let _ = evaluate(&[&policy], &request);
         }
     }
 }
