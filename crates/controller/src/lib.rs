@@ -21,6 +21,7 @@ pub mod metrics;
 mod object;
 mod operator;
 mod options;
+mod render;
 mod request;
 mod schedule;
 mod server;

@@ -5,16 +5,18 @@
 
 use keyless_api::constants::{event, finalizer, message};
 use keyless_secret::hash;
+use keyless_secret::template::Content;
 use serde_json::{Value, json};
 
 use super::facts::Gathered;
 use super::problem::Failed;
 use super::status::{self, Status};
-use super::target::{self, Change, Sync, Wanted};
+use super::target::{self, Change, Sync};
 use crate::Error;
 use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
+use crate::index::SecretEntry;
 use crate::object::{ExternalSecret, ObjectKey, Secret};
 use crate::request::{Verb, escape};
 
@@ -75,21 +77,15 @@ pub async fn secret(
     context: &Context,
     writer: &mut Writer<'_>,
     gathered: &Gathered,
-    wanted: &Wanted,
+    content: &Content,
 ) -> Result<Applied, Refused> {
     let object = &gathered.object;
     let sync = Sync {
         target: &gathered.target_key,
-        name: &object.key.name,
-        uid: &object.uid,
-        policy: gathered.spec.creation_policy(),
-        immutable: gathered
-            .spec
-            .target
-            .as_ref()
-            .is_some_and(|t| t.immutable == Some(true)),
+        object,
+        spec: &gathered.spec,
     };
-    let satisfied = target::satisfaction(&sync, wanted);
+    let satisfied = target::satisfaction(&sync, content);
     let refused = |failed| Refused {
         failed,
         bound: false,
@@ -97,18 +93,18 @@ pub async fn secret(
     let mut exists = {
         let state = context.state();
         let entry = state.index.secret(&gathered.target_key);
-        if let Some(entry) = entry {
-            let owner = entry.secret.owner.as_ref().map(|(k, n)| (&**k, &**n));
-            target::check_owner(&sync, owner).map_err(refused)?;
-            if entry.verified && !entry.suspect && entry.approved == Some((entry.secret.shape, satisfied)) {
-                return Ok(Applied::Unchanged);
-            }
+        let same = |entry: &SecretEntry| {
+            let approved = Some((entry.secret.shape, satisfied));
+            entry.verified && !entry.suspect && entry.approved == approved
+        };
+        if entry.is_some_and(same) {
+            return Ok(Applied::Unchanged);
         }
         entry.is_some()
     };
     // A Secret without our label is unknown to the index; policies that must find one look.
     let looks = !matches!(
-        sync.policy,
+        gathered.spec.creation_policy(),
         keyless_api::CreationPolicy::Owner | keyless_api::CreationPolicy::Orphan
     );
     let mut existing = None;
@@ -118,7 +114,7 @@ pub async fn secret(
                 .await
                 .map_err(|e| refused(Failed::new(message::COULD_NOT_UPDATE, &e)))?;
         }
-        let change = target::change(&sync, wanted, existing.as_ref()).map_err(refused)?;
+        let change = target::change(&sync, content, existing.as_ref()).map_err(refused)?;
         match write(context, writer, &sync, change, existing.as_ref(), satisfied).await {
             // It exists after all, or changed since it was read: look and decide anew.
             Err(Write::Conflict) => exists = true,
@@ -194,7 +190,7 @@ async fn send(
     body: &Value,
     satisfied: u64,
 ) -> Result<(), Write> {
-    let manager = escape(&hash::field_manager(sync.name));
+    let manager = escape(&hash::field_manager(&sync.object.key.name));
     let create = verb == Verb::Post;
     let (path, effect, word) = if create {
         let path = format!("/api/v1/namespaces/{}/secrets", escape(&sync.target.namespace));

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use keyless_api::constants::message;
-use keyless_api::{ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec, SourceRef};
+use keyless_api::{DataFrom, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec, SourceRef};
 use keyless_fault::{Class, Fault, Link, ObjectRef};
 use keyless_providers::{Error, Find, Provider, Ref, StoreScope};
 use keyless_secret::SecretBytes;
+use keyless_secret::pipeline::{Fetched, FetchedMap};
 
 use super::facts::Gathered;
 use super::problem::{Failed, Problem};
@@ -21,18 +22,6 @@ use crate::context::Context;
 use crate::object::{ObjectKey, StoreKind};
 use crate::schedule::circuit::Admission;
 use crate::store::admission;
-
-/// What was read, entry by entry; `None` where the remote secret does not exist and the deletion
-/// policy says to go on.
-#[derive(Clone, Debug, Default)]
-pub struct Fetched {
-    /// By index of `spec.dataFrom`.
-    pub data_from: Vec<Option<BTreeMap<String, SecretBytes>>>,
-    /// By index of `spec.data`.
-    pub data: Vec<Option<SecretBytes>>,
-    /// What does not exist, in words for an event.
-    pub missing: Vec<String>,
-}
 
 /// One read of the object.
 enum Read {
@@ -44,9 +33,17 @@ enum Read {
     Find(usize, Find),
 }
 
+/// A store in use.
+#[derive(Clone)]
+struct Opened {
+    provider: Arc<dyn Provider>,
+    /// Whether its search answers with names that are keys already.
+    converts: bool,
+}
+
 enum Answer {
     Batch(Vec<usize>, Vec<Result<SecretBytes, Error>>),
-    From(usize, &'static str, Result<BTreeMap<String, SecretBytes>, Error>),
+    From(usize, &'static str, Result<FetchedMap, Error>),
 }
 
 /// Reads everything.
@@ -60,7 +57,7 @@ pub async fn fetch(
 ) -> Result<Fetched, Failed> {
     let spec = &gathered.spec;
     let reads = reads(spec, &gathered.object.key)?;
-    let mut opened: BTreeMap<ObjectKey, Arc<dyn Provider>> = BTreeMap::new();
+    let mut opened: BTreeMap<ObjectKey, Opened> = BTreeMap::new();
     for (store, _) in &reads {
         if !opened.contains_key(store) {
             let provider = open(context, &gathered.object.key.namespace, store).await?;
@@ -68,9 +65,9 @@ pub async fn fetch(
         }
     }
     let calls = reads.into_iter().filter_map(|(store, read)| {
-        let provider = Arc::clone(opened.get(&store)?);
+        let opened = opened.get(&store)?.clone();
         Some(async move {
-            let answer = call(&*provider, read, max_age).await;
+            let answer = call(&opened, read, max_age).await;
             (store, answer)
         })
     });
@@ -81,16 +78,21 @@ pub async fn fetch(
     collect(spec, answers.into_iter().map(|(_, answer)| answer))
 }
 
-async fn call(provider: &dyn Provider, read: Read, max_age: Duration) -> Answer {
+async fn call(opened: &Opened, read: Read, max_age: Duration) -> Answer {
+    let provider = &opened.provider;
     match read {
         Read::Batch(indexes, refs) => Answer::Batch(indexes, provider.read(&refs, max_age).await),
-        Read::Extract(index, reference) => Answer::From(
-            index,
-            "extract",
-            provider.read_map(&reference, max_age).await,
-        ),
+        Read::Extract(index, reference) => {
+            let map = provider.read_map(&reference, max_age).await;
+            Answer::From(index, "extract", map.map(FetchedMap::from))
+        }
         Read::Find(index, find) => {
-            Answer::From(index, "find", provider.find(&find, max_age).await)
+            let map = provider.find(&find, max_age).await;
+            let fetched = |values| FetchedMap {
+                values,
+                convert_first: opened.converts,
+            };
+            Answer::From(index, "find", map.map(fetched))
         }
     }
 }
@@ -164,17 +166,20 @@ async fn open(
     context: &Context,
     namespace: &str,
     key: &ObjectKey,
-) -> Result<Arc<dyn Provider>, Failed> {
+) -> Result<Opened, Failed> {
     let spec = usable(context, namespace, key).map_err(|p| Failed::data(&p))?;
     let scope = StoreScope {
         store: store_ref(key),
         consumer_namespace: Some(namespace.to_owned()),
     };
     let opened = context.backends.open(scope, &spec).await;
-    opened.map_err(|error| {
+    let provider = opened.map_err(|error| {
         note(context, key, std::iter::once(Err(&error)));
         Failed::data(&error)
-    })
+    })?;
+    let converts = ["fake", "kubernetes", "gcpsm"];
+    let converts = spec.provider.names().iter().any(|name| converts.contains(name));
+    Ok(Opened { provider, converts })
 }
 
 /// A store as errors name it.
@@ -303,11 +308,16 @@ fn collect(
             }
         }
     }
-    let tolerant = spec.deletion_policy() != keyless_api::DeletionPolicy::Retain;
+    let tolerant = spec.deletion_policy() != DeletionPolicy::Retain;
+    let nothing = |entry: &DataFrom| entry.extract.is_none() && entry.find.is_none();
     let mut fetched = Fetched {
-        data_from: vec![None; spec.data_from.len()],
+        // An entry that asks for nothing yields nothing, which is not the same as missing.
+        data_from: spec
+            .data_from
+            .iter()
+            .map(|entry| nothing(entry).then(FetchedMap::default))
+            .collect(),
         data: vec![None; spec.data.len()],
-        missing: Vec::new(),
     };
     for (index, (what, result)) in from {
         match result {
@@ -316,9 +326,7 @@ fn collect(
                     *slot = Some(map);
                 }
             }
-            Err(error) if tolerant && error.is_no_secret() => {
-                fetched.missing.push(format!("spec.dataFrom[{index}]"));
-            }
+            Err(error) if tolerant && error.is_no_secret() => {}
             Err(error) => {
                 let prefix = format!("error processing spec.dataFrom[{index}].{what}, err: ");
                 return Err(failed(&prefix, &error));
@@ -326,17 +334,15 @@ fn collect(
         }
     }
     for (index, result) in single {
-        let key = spec.data.get(index).map_or("", |d| d.remote_ref.key.as_str());
         match result {
             Ok(value) => {
                 if let Some(slot) = fetched.data.get_mut(index) {
                     *slot = Some(value);
                 }
             }
-            Err(error) if tolerant && error.is_no_secret() => {
-                fetched.missing.push(format!("spec.data[{index}] (key={key})"));
-            }
+            Err(error) if tolerant && error.is_no_secret() => {}
             Err(error) => {
+                let key = spec.data.get(index).map_or("", |d| d.remote_ref.key.as_str());
                 let prefix = format!("error processing spec.data[{index}] (key: {key}), err: ");
                 return Err(failed(&prefix, &error));
             }

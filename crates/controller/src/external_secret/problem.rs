@@ -64,17 +64,6 @@ pub enum Problem {
         /// When it is tried again.
         wait: Duration,
     },
-    /// Values cannot become the wanted Secret.
-    #[error("{0}")]
-    Values(String),
-    /// The Secret belongs to someone else.
-    #[error("Secret {secret} is controlled by {owner}")]
-    Owned {
-        /// The Secret.
-        secret: String,
-        /// Kind and name of its controller.
-        owner: String,
-    },
     /// The Secret is immutable and would have to change.
     #[error("Secret {secret} is immutable and the wanted data differs")]
     Immutable {
@@ -97,8 +86,7 @@ impl Fault for Problem {
             | Self::StoreDenied { .. }
             | Self::StoreNotReady { .. } => Link::Store,
             Self::StoreSilent { .. } => Link::Network,
-            Self::Values(_) => Link::Template,
-            Self::Owned { .. } | Self::Immutable { .. } => Link::Kubernetes,
+            Self::Immutable { .. } => Link::Kubernetes,
         }
     }
 
@@ -123,7 +111,6 @@ impl Fault for Problem {
                 "Add namespace {namespace} to the store's spec.conditions"
             )),
             Self::StoreNotReady { store, .. } => Some(format!("See the conditions of {store}")),
-            Self::Owned { .. } => Some("Choose another spec.target.name".into()),
             Self::Immutable { secret } => Some(format!("Delete Secret {secret}")),
             _ => None,
         }
@@ -173,7 +160,11 @@ impl Failed {
     pub fn with_prefix(sentence: &'static str, prefix: &str, fault: &dyn Fault) -> Self {
         let detail = format!("{prefix}{}", explain(fault));
         Self {
-            message: format!("{sentence}: {detail}"),
+            message: if detail.starts_with(sentence) {
+                detail.clone()
+            } else {
+                format!("{sentence}: {detail}")
+            },
             detail,
             class: fault.class(),
             retry_after: fault.retry_after(),

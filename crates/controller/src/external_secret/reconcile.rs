@@ -1,11 +1,15 @@
 //! One reconcile: facts, plan, writes, and when to look again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyless_api::CreationPolicy;
 use keyless_api::constants::{event, message};
 use keyless_fault::Fault;
+use keyless_secret::SecretBytes;
+use keyless_secret::pipeline::Missing;
+use keyless_secret::template::Content;
 
 use super::apply::{self, Applied};
 use super::facts::{self, Gathered};
@@ -20,6 +24,7 @@ use crate::context::{Context, Writer};
 use crate::events::Severity;
 use crate::index::Failure;
 use crate::object::{ExternalSecret, ObjectKey};
+use crate::render::Renderer;
 use crate::schedule::{Lane, Moment, backoff, phase};
 
 /// When to look again, on the scheduler's clock.
@@ -149,9 +154,12 @@ async fn sync(
         Ok(fetched) => fetched,
         Err(failed) => return Ended::failed(failed),
     };
-    tell_missing(context, gathered, &fetched.missing);
-    let data = match shape::data(spec, fetched) {
-        Ok(data) => data,
+    let mut renderer = Renderer;
+    let data = match shape::data(spec, fetched, &mut renderer) {
+        Ok(shaped) => {
+            tell_missing(context, gathered, &shaped.missing);
+            shaped.data
+        }
         Err(failed) => return Ended::failed(failed),
     };
     let not_owner = |text: String| {
@@ -177,30 +185,42 @@ async fn sync(
         }
         Empty::No | Empty::Merge => {}
     }
-    let wanted = match shape::wanted(&gathered.object, data) {
-        Ok(wanted) => wanted,
-        Err(failed) => return Ended::failed(failed),
-    };
-    write(context, writer, gathered, &wanted).await
+    write(context, writer, gathered, data, &mut renderer).await
 }
 
 async fn write(
     context: &Context,
     writer: &mut Writer<'_>,
     gathered: &Gathered,
-    wanted: &target::Wanted,
+    data: BTreeMap<String, SecretBytes>,
+    renderer: &mut Renderer,
 ) -> Ended {
     let policy = gathered.spec.creation_policy();
     if policy == CreationPolicy::None {
         return Ended::of(Outcome::Synced);
     }
+    let needed = keyless_secret::wanted::needs_content(&gathered.spec, gathered.target.exists);
+    let content = if needed {
+        let content = shape::content(context, &gathered.object, &gathered.spec, data, renderer);
+        match content.await {
+            Ok(content) => content,
+            Err(failed) => {
+                return Ended {
+                    binding: gathered.target.exists.then(|| gathered.target_key.name.to_string()),
+                    ..Ended::failed(failed)
+                };
+            }
+        }
+    } else {
+        Content::default()
+    };
     if policy == CreationPolicy::Owner
         && let Err(error) = delete_orphans(context, writer, gathered).await
     {
         return Ended::failed(Failed::new(message::COULD_NOT_DELETE_ORPHANED, &error));
     }
     let binding = Some(gathered.target_key.name.to_string());
-    match apply::secret(context, writer, gathered, wanted).await {
+    match apply::secret(context, writer, gathered, &content).await {
         Ok(Applied::Missing) => Ended {
             applied: Applied::Missing,
             ..Ended::of(Outcome::Missing)
@@ -259,11 +279,11 @@ async fn delete(context: &Context, writer: &mut Writer<'_>, gathered: &Gathered)
 }
 
 /// Tells once which remote secrets do not exist.
-fn tell_missing(context: &Context, gathered: &Gathered, missing: &[String]) {
+fn tell_missing(context: &Context, gathered: &Gathered, missing: &[Missing]) {
     let seed = if missing.is_empty() {
         0
     } else {
-        phase::seed(&missing.join("\n"))
+        phase::seed(&format!("{missing:?}"))
     };
     let object = &gathered.object;
     let known = {
@@ -280,7 +300,7 @@ fn tell_missing(context: &Context, gathered: &Gathered, missing: &[String]) {
             object,
             Severity::Normal,
             event::MISSING_PROVIDER_SECRET,
-            format!("secret does not exist at provider using {entry}"),
+            entry.to_string(),
         );
     }
 }
@@ -338,11 +358,7 @@ fn note(context: &Context, object: &ExternalSecret, outcome: &Outcome, now: i64)
     entry.refetch = false;
     if let Outcome::Failed(failed) = outcome {
         entry.errors += 1;
-        let attempt = entry.failure.as_ref().map_or(0, |f| f.attempt) + 1;
-        entry.failure = Some(Failure {
-            attempt,
-            class: failed.class,
-        });
+        entry.failure = Some(Failure::after(entry.failure.as_ref(), failed.class, &failed.message));
     } else {
         entry.failure = None;
         entry.refreshed = Some(now);
@@ -358,11 +374,8 @@ fn retry(context: &Context, object: &ExternalSecret, error: &Error) -> Next {
         let mut state = context.state();
         if let Some(entry) = state.index.external_secret_mut(&object.key) {
             entry.errors += 1;
-            let attempt = entry.failure.as_ref().map_or(0, |f| f.attempt) + 1;
-            entry.failure = Some(Failure {
-                attempt,
-                class: error.class(),
-            });
+            let failure = Failure::after(entry.failure.as_ref(), error.class(), &error.to_string());
+            entry.failure = Some(failure);
         }
     }
     again(context, object, error.class(), error.retry_after())

@@ -1,44 +1,41 @@
-//! From fetched values to the wanted Secret, by the pure pipeline of `keyless-secret`.
+//! From fetched values to the content of the Secret, by the pure pipeline of `keyless-secret`.
 //!
-//! Owns: the translation of the API's enumerations, and which parts of a spec are not acted on.
+//! Owns: which parts of a spec are not acted on, and reading the ConfigMaps and Secrets that hold
+//! templates. Refuses: every step of the pipeline itself.
 
 use std::collections::BTreeMap;
 
 use keyless_api::constants::message;
-use keyless_api::{ConversionStrategy, DecodingStrategy, ExternalSecretSpec, NullBytePolicy, Support};
+use keyless_api::{ExternalSecretSpec, ExternalSecretTemplate, Support};
+use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
-use keyless_secret::decode::Decoding;
-use keyless_secret::keys::{self, Conversion};
-use keyless_secret::null_bytes::NullBytes;
+use keyless_secret::pipeline::{self, Fetched};
+use keyless_secret::template::{self, Content, SourceKind, Sources};
 
-use super::fetch::Fetched;
 use super::problem::{Failed, Problem};
-use super::target::Wanted;
+use crate::context::Context;
 use crate::object::{ExternalSecret, json_map};
+use crate::render::Renderer;
 
 /// What this operator does not act on. Silence would be worse than an error.
-const MISSING: &[&str] = &[
+const MISSING: [&str; 9] = [
     "spec.syncWindows",
     "spec.target.manifest",
-    "spec.target.template.type",
-    "spec.target.template.metadata",
+    "spec.data.sourceRef.generatorRef",
+    "spec.dataFrom.sourceRef.generatorRef",
     "spec.target.template.data",
     "spec.target.template.templateFrom.literal",
     "spec.target.template.templateFrom.configMap",
     "spec.target.template.templateFrom.secret",
-    "spec.data.sourceRef.generatorRef",
-    "spec.dataFrom.sourceRef.generatorRef",
-    "spec.dataFrom.rewrite.regexp",
     "spec.dataFrom.rewrite.transform",
-    "spec.dataFrom.rewrite.merge",
 ];
 
-/// The first field of a spec that is not acted on, or whose value no version of the API knows.
+/// The first field of a spec that is not acted on, or whose value cannot be read.
 ///
 /// # Errors
 /// Names the field.
 pub fn check(spec: &ExternalSecretSpec) -> Result<(), Problem> {
-    let missing = Support::everything().without(MISSING.iter().copied()).missing(spec);
+    let missing = Support::everything().without(MISSING).missing(spec);
     if let Some(path) = missing.into_iter().next() {
         return Err(Problem::Unsupported { path });
     }
@@ -48,102 +45,65 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The keys and values before any template.
+/// The keys and values before any template, and the entries that were skipped.
 ///
 /// # Errors
 /// Names the entry and, never with a value, what is wrong with it.
 pub fn data(
     spec: &ExternalSecretSpec,
     fetched: Fetched,
-) -> Result<BTreeMap<String, SecretBytes>, Failed> {
-    let failed = |text: String| Failed::new(message::COULD_NOT_GET_DATA, &Problem::Values(text));
-    let mut all = BTreeMap::new();
-    for (index, (entry, map)) in spec.data_from.iter().zip(fetched.data_from).enumerate() {
-        let Some(map) = map else { continue };
-        let (what, conversion, decoding, nulls) = match (&entry.extract, &entry.find) {
-            (Some(e), _) => (
-                "extract",
-                &e.conversion_strategy,
-                &e.decoding_strategy,
-                &e.null_byte_policy,
-            ),
-            (None, Some(f)) => (
-                "find",
-                &f.conversion_strategy,
-                &f.decoding_strategy,
-                &f.null_byte_policy,
-            ),
-            (None, None) => continue,
-        };
-        let at = |e: String| failed(format!("error processing spec.dataFrom[{index}].{what}, err: {e}"));
-        let map = conversion_of(conversion.as_ref())
-            .convert_map(map)
-            .map_err(|e| at(e.to_string()))?;
-        let map = keys::validate(map).map_err(|e| at(e.to_string()))?;
-        let map = decoding_of(decoding.as_ref())
-            .decode_map(map)
-            .map_err(|(key, e)| at(format!("key {key:?}: {e}")))?;
-        nulls_of(nulls.as_ref())
-            .check_map(&map)
-            .map_err(|e| at(e.to_string()))?;
-        all.extend(map);
-    }
-    for (index, (entry, value)) in spec.data.iter().zip(fetched.data).enumerate() {
-        let Some(value) = value else { continue };
-        let remote = &entry.remote_ref;
-        let at = |e: String| {
-            failed(format!(
-                "error processing spec.data[{index}] (key: {}), err: {e}",
-                remote.key
-            ))
-        };
-        let value = decoding_of(remote.decoding_strategy.as_ref())
-            .decode(&value)
-            .map_err(|e| at(e.to_string()))?;
-        nulls_of(remote.null_byte_policy.as_ref())
-            .check(&entry.secret_key, &value)
-            .map_err(|e| at(e.to_string()))?;
-        all.insert(entry.secret_key.clone(), value);
-    }
-    Ok(all)
+    renderer: &mut Renderer,
+) -> Result<pipeline::Gathered, Failed> {
+    pipeline::gather(spec, fetched, renderer).map_err(|error| Failed::data(&error))
 }
 
-/// The wanted Secret.
+/// What is to be written into the Secret.
 ///
 /// # Errors
-/// The template cannot be rendered.
-pub fn wanted(
+/// A source of templates cannot be read, or a template cannot be rendered.
+pub async fn content(
+    context: &Context,
     object: &ExternalSecret,
+    spec: &ExternalSecretSpec,
     data: BTreeMap<String, SecretBytes>,
-) -> Result<Wanted, Failed> {
-    Ok(Wanted {
-        data,
-        labels: json_map(&object.labels),
-        annotations: json_map(&object.annotations),
-        finalizers: Vec::new(),
-        kind: None,
-    })
+    renderer: &mut Renderer,
+) -> Result<Content, Failed> {
+    let sources = match spec.template() {
+        Some(template) => sources(context, &object.key.namespace, template)
+            .await
+            .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?,
+        None => Sources::new(),
+    };
+    let labels = json_map(&object.labels);
+    let annotations = json_map(&object.annotations);
+    let content = template::content(spec, &labels, &annotations, data, &sources, renderer)
+        .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?;
+    for warning in &content.warnings {
+        tracing::info!(external_secret = %object.key, warning, "template");
+    }
+    Ok(content)
 }
 
-fn decoding_of(strategy: Option<&DecodingStrategy>) -> Decoding {
-    match strategy {
-        Some(DecodingStrategy::Auto) => Decoding::Auto,
-        Some(DecodingStrategy::Base64) => Decoding::Base64,
-        Some(DecodingStrategy::Base64Url) => Decoding::Base64Url,
-        _ => Decoding::None,
+async fn sources(
+    context: &Context,
+    namespace: &str,
+    template: &ExternalSecretTemplate,
+) -> Result<Sources, keyless_identity::Error> {
+    let mut sources = Sources::new();
+    for (kind, name) in template::needed(template) {
+        let data = match kind {
+            SourceKind::Secret => context.cluster.secret_data(namespace, &name).await,
+            SourceKind::ConfigMap => {
+                let data = context.cluster.config_map_data(namespace, &name).await;
+                data.map(|map| map.into_iter().map(|(k, v)| (k, v.into())).collect())
+            }
+        };
+        let data = match data {
+            Ok(data) => Some(data),
+            Err(error) if error.class() == Class::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        sources.insert((kind, name), data);
     }
-}
-
-fn conversion_of(strategy: Option<&ConversionStrategy>) -> Conversion {
-    match strategy {
-        Some(ConversionStrategy::Unicode) => Conversion::Unicode,
-        _ => Conversion::Default,
-    }
-}
-
-fn nulls_of(policy: Option<&NullBytePolicy>) -> NullBytes {
-    match policy {
-        Some(NullBytePolicy::Fail) => NullBytes::Fail,
-        _ => NullBytes::Ignore,
-    }
+    Ok(sources)
 }

@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn failed() -> Outcome {
-        Outcome::Failed(Failed::data(&Problem::Values("x".into())))
+        Outcome::Failed(Failed::data(&Problem::Spec("x".into())))
     }
 
     #[test]

@@ -1,51 +1,34 @@
-//! The wanted Secret against the existing one.
+//! The wanted Secret against the existing one, as JSON.
 //!
-//! Pure: takes the existing Secret as JSON (or none) and what the values became, and gives the
-//! one write that makes it so, or none. What belongs to others stays: their keys (when merging),
-//! labels, annotations, owner references and finalizers. What an earlier sync of the same
-//! ExternalSecret wrote and this one does not want goes; managedFields tell which that is.
+//! Pure: takes the existing Secret as the API server gave it (or none) and gives the one write
+//! that makes it as `keyless-secret` says it ought to be, or none. Fields that a sync does not
+//! decide are sent back as they came.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keyless_api::CreationPolicy;
 use keyless_api::constants::{annotation, label, message};
+use keyless_api::{CreationPolicy, ExternalSecretSpec};
+use keyless_secret::managed_fields::managed_keys;
+use keyless_secret::template::Content;
+use keyless_secret::wanted::{self, Existing, OwnerReference, OwnershipError, Wanted, Writer};
 use keyless_secret::{SecretBytes, hash};
 use serde_json::{Map, Value, json};
 
 use super::problem::{Failed, Problem};
-use crate::object::ObjectKey;
+use crate::object::{ExternalSecret, ObjectKey};
 use crate::schedule::phase::seed;
-
-/// What the values became: everything about the Secret that a sync decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Keys and values.
-    pub data: BTreeMap<String, SecretBytes>,
-    /// Labels of the template, or of the ExternalSecret.
-    pub labels: BTreeMap<String, String>,
-    /// Annotations likewise.
-    pub annotations: BTreeMap<String, String>,
-    /// Finalizers of the template; added, never removed.
-    pub finalizers: Vec<String>,
-    /// The template's type.
-    pub kind: Option<String>,
-}
 
 /// Whose Secret it is to be.
 #[derive(Clone, Debug)]
 pub struct Sync<'a> {
     /// The target.
     pub target: &'a ObjectKey,
-    /// Name of the ExternalSecret.
-    pub name: &'a str,
-    /// uid of the ExternalSecret.
-    pub uid: &'a str,
-    /// Creation policy; not None.
-    pub policy: CreationPolicy,
-    /// `target.immutable`.
-    pub immutable: bool,
+    /// The ExternalSecret.
+    pub object: &'a ExternalSecret,
+    /// Its spec; the creation policy is not None.
+    pub spec: &'a ExternalSecretSpec,
 }
 
 /// The one write.
@@ -57,83 +40,34 @@ pub enum Change {
     Create(Value),
     /// Replace the existing object by this one, which carries its resourceVersion.
     Replace(Value),
-    /// Replace it, but the data cannot be as wanted: it is immutable.
+    /// Replace it if given, but the data cannot be as wanted: it is immutable.
     ReplaceThenFail(Option<Value>, Failed),
     /// `creationPolicy: Merge` and nothing to merge with.
     Missing,
 }
 
-const API_VERSION: &str = "external-secrets.io/v1";
-
 /// A hash of everything wanted. A Secret that was found to satisfy it needs no further look.
 #[must_use]
-pub fn satisfaction(sync: &Sync<'_>, wanted: &Wanted) -> u64 {
+pub fn satisfaction(sync: &Sync<'_>, content: &Content) -> u64 {
     seed(&format!(
-        "{}|{:?}|{:?}|{:?}|{:?}|{}|{:?}|{}",
-        hash::data_hash(&wanted.data),
-        wanted.labels,
-        wanted.annotations,
-        wanted.finalizers,
-        wanted.kind,
-        sync.uid,
-        sync.policy,
-        sync.immutable,
+        "{}|{:?}|{:?}|{:?}|{:?}|{}|{:?}|{:?}",
+        hash::data_hash(&content.data),
+        content.labels,
+        content.annotations,
+        content.finalizers,
+        content.kind,
+        sync.object.uid,
+        sync.spec.creation_policy(),
+        sync.spec.target.as_ref().and_then(|t| t.immutable),
     ))
-}
-
-/// Whether `owner`, the controller of the existing Secret, lets this sync go on.
-///
-/// # Errors
-/// It belongs to another ExternalSecret, or to something else and ownership is wanted.
-pub fn check_owner(sync: &Sync<'_>, owner: Option<(&str, &str)>) -> Result<(), Failed> {
-    let Some((kind, name)) = owner else {
-        return Ok(());
-    };
-    if kind == "ExternalSecret" && name == sync.name {
-        return Ok(());
-    }
-    let problem = Problem::Owned {
-        secret: sync.target.to_string(),
-        owner: format!("{kind} {name}"),
-    };
-    if kind == "ExternalSecret" {
-        Err(Failed::new(message::OWNED_BY_OTHER, &problem).without_retry())
-    } else if sync.policy == CreationPolicy::Owner {
-        Err(Failed::new(message::OWNERSHIP_FAILED, &problem).without_retry())
-    } else {
-        Ok(())
-    }
-}
-
-/// The controller of a Secret given as JSON.
-#[must_use]
-pub fn controller(object: &Value) -> Option<(&str, &str)> {
-    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
-    let owner = owners
-        .iter()
-        .find(|o| o.get("controller") == Some(&Value::Bool(true)))?;
-    Some((owner.get("kind")?.as_str()?, owner.get("name")?.as_str()?))
-}
-
-/// The data of a Secret given as JSON; what is not base64 is left out.
-#[must_use]
-pub fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
-    let data = object.get("data").and_then(Value::as_object);
-    data.into_iter()
-        .flatten()
-        .filter_map(|(k, v)| Some((k.clone(), SecretBytes::new(STANDARD.decode(v.as_str()?).ok()?))))
-        .collect()
 }
 
 /// Whether a Secret given as JSON is managed and its data has the hash of its annotation.
 #[must_use]
 pub fn is_valid(object: &Value) -> bool {
-    let managed = text(object, "labels", label::MANAGED) == Some(label::MANAGED_VALUE);
-    managed && text(object, "annotations", annotation::DATA_HASH) == Some(&hash::data_hash(&data(object)))
-}
-
-fn text<'a>(object: &'a Value, map: &str, key: &str) -> Option<&'a str> {
-    object.get("metadata")?.get(map)?.get(key)?.as_str()
+    let managed = texts(object, "labels").remove(label::MANAGED);
+    let noted = texts(object, "annotations").remove(annotation::DATA_HASH);
+    managed.as_deref() == Some(label::MANAGED_VALUE) && noted == Some(hash::data_hash(&data(object)))
 }
 
 /// The write that makes `existing` as wanted.
@@ -142,26 +76,36 @@ fn text<'a>(object: &'a Value, map: &str, key: &str) -> Option<&'a str> {
 /// The Secret belongs to someone else.
 pub fn change(
     sync: &Sync<'_>,
-    wanted: &Wanted,
+    content: &Content,
     existing: Option<&Value>,
 ) -> Result<Change, Failed> {
-    let Some(old) = existing else {
-        if sync.policy == CreationPolicy::Merge {
-            return Ok(Change::Missing);
-        }
-        return Ok(Change::Create(create(sync, wanted)));
+    if existing.is_none() && sync.spec.creation_policy() == CreationPolicy::Merge {
+        return Ok(Change::Missing);
+    }
+    let key = &sync.object.key;
+    let writer = Writer {
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+        uid: sync.object.uid.to_string(),
     };
-    check_owner(sync, controller(old))?;
-    let own = OwnFields::of(old, &hash::field_manager(sync.name));
-    let present = data(old);
-    let rendered = rendered(sync, wanted, &own, &present);
-    let locked = old.get("immutable") == Some(&Value::Bool(true));
-    let keep = sync.immutable || (locked && rendered != present);
-    let data = if keep { &present } else { &rendered };
+    let present = existing.map(|object| read(object, &key.name));
+    let needed = wanted::needs_content(sync.spec, existing.is_some());
+    let content = needed.then(|| content.clone());
+    let wanted = wanted::wanted(&writer, sync.spec, content, present.as_ref())
+        .map_err(|error| foreign(&error))?;
+    let Some(old) = existing else {
+        let mut new = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": &*sync.target.name, "namespace": &*sync.target.namespace},
+        });
+        write(&mut new, &wanted);
+        return Ok(Change::Create(new));
+    };
     let mut new = old.clone();
-    apply(&mut new, sync, wanted, &own, data);
+    write(&mut new, &wanted);
     let changed = (new != *old).then_some(new);
-    if locked && !sync.immutable && rendered != present {
+    if wanted.refused {
         let problem = Problem::Immutable {
             secret: sync.target.to_string(),
         };
@@ -171,78 +115,77 @@ pub fn change(
     Ok(changed.map_or(Change::None, Change::Replace))
 }
 
-fn create(sync: &Sync<'_>, wanted: &Wanted) -> Value {
-    let mut new = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": &*sync.target.name, "namespace": &*sync.target.namespace},
-    });
-    apply(&mut new, sync, wanted, &OwnFields::default(), &wanted.data);
-    new
+fn foreign(error: &OwnershipError) -> Failed {
+    let sentence = match error {
+        OwnershipError::OtherExternalSecret { .. } => message::OWNED_BY_OTHER,
+        OwnershipError::OtherKind { .. } => message::OWNERSHIP_FAILED,
+    };
+    Failed::new(sentence, error).without_retry()
 }
 
-/// The data as it would be if nothing forbade a change.
-fn rendered(
-    sync: &Sync<'_>,
-    wanted: &Wanted,
-    own: &OwnFields,
-    present: &BTreeMap<String, SecretBytes>,
-) -> BTreeMap<String, SecretBytes> {
-    let keeps = matches!(
-        sync.policy,
-        CreationPolicy::Merge | CreationPolicy::CreateOrMerge
-    );
-    let mut data = if keeps { present.clone() } else { BTreeMap::new() };
-    data.retain(|key, _| !own.data.contains(key));
-    data.extend(wanted.data.iter().map(|(k, v)| (k.clone(), v.clone())));
-    data
-}
-
-fn apply(
-    object: &mut Value,
-    sync: &Sync<'_>,
-    wanted: &Wanted,
-    own: &OwnFields,
-    data: &BTreeMap<String, SecretBytes>,
-) {
-    let owner = sync.policy == CreationPolicy::Owner;
-    let mut labels = strings(object, "labels");
-    labels.retain(|key, _| !own.labels.contains(key));
-    labels.extend(wanted.labels.clone());
-    labels.insert(label::MANAGED.into(), label::MANAGED_VALUE.into());
-    if owner {
-        let creator = hash::created_by(&sync.target.namespace, sync.name);
-        labels.insert(label::CREATED_BY.into(), creator);
-    } else {
-        labels.remove(label::CREATED_BY);
+/// The existing Secret as the pipeline sees it.
+fn read(object: &Value, writer: &str) -> Existing {
+    let meta = |field: &str| object.get("metadata").and_then(|m| m.get(field));
+    let list = |field: &str| meta(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |v: &Value| v.as_str().map(str::to_owned);
+    Existing {
+        data: data(object),
+        labels: texts(object, "labels"),
+        annotations: texts(object, "annotations"),
+        kind: object.get("type").and_then(text).unwrap_or_default(),
+        immutable: object.get("immutable") == Some(&Value::Bool(true)),
+        finalizers: list("finalizers").iter().filter_map(text).collect(),
+        owner_references: list("ownerReferences")
+            .into_iter()
+            .filter_map(|v| serde_json::from_value::<OwnerReference>(v).ok())
+            .collect(),
+        managed: managed_keys(&list("managedFields"), &hash::field_manager(writer)),
     }
-    let mut annotations = strings(object, "annotations");
-    annotations.retain(|key, _| !own.annotations.contains(key));
-    annotations.extend(wanted.annotations.clone());
-    annotations.insert(annotation::DATA_HASH.into(), hash::data_hash(data));
-    let owners = owners(object, sync, owner);
-    let finalizers = finalizers(object, wanted);
+}
+
+/// The data of a Secret given as JSON; what is not base64 is left out.
+fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
+    let data = object.get("data").and_then(Value::as_object);
+    data.into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), SecretBytes::new(STANDARD.decode(v.as_str()?).ok()?))))
+        .collect()
+}
+
+fn texts(object: &Value, map: &str) -> BTreeMap<String, String> {
+    let map = object.get("metadata").and_then(|m| m.get(map));
+    map.and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+        .collect()
+}
+
+/// Puts what is wanted into the object.
+fn write(object: &mut Value, wanted: &Wanted) {
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        set(meta, "labels", json!(labels), labels.is_empty());
-        set(meta, "annotations", json!(annotations), annotations.is_empty());
-        let none = owners.is_empty();
-        set(meta, "ownerReferences", Value::Array(owners), none);
-        let none = finalizers.is_empty();
-        set(meta, "finalizers", json!(finalizers), none);
+        set(meta, "labels", json!(wanted.labels), wanted.labels.is_empty());
+        let none = wanted.annotations.is_empty();
+        set(meta, "annotations", json!(wanted.annotations), none);
+        let none = wanted.owner_references.is_empty();
+        set(meta, "ownerReferences", json!(wanted.owner_references), none);
+        let none = wanted.finalizers.is_empty();
+        set(meta, "finalizers", json!(wanted.finalizers), none);
     }
-    if let Some(object) = object.as_object_mut() {
-        let encoded: Map<String, Value> = data
-            .iter()
-            .map(|(k, v)| (k.clone(), Value::String(STANDARD.encode(v.expose()))))
-            .collect();
-        let none = encoded.is_empty();
-        set(object, "data", Value::Object(encoded), none);
-        if let Some(kind) = &wanted.kind {
-            object.insert("type".into(), json!(kind));
-        }
-        if sync.immutable {
-            object.insert("immutable".into(), Value::Bool(true));
-        }
+    let Some(object) = object.as_object_mut() else {
+        return;
+    };
+    let encode = |(key, value): (&String, &SecretBytes)| {
+        (key.clone(), Value::String(STANDARD.encode(value.expose())))
+    };
+    let data: Map<String, Value> = wanted.data.iter().map(encode).collect();
+    let none = data.is_empty();
+    set(object, "data", Value::Object(data), none);
+    if let Some(kind) = &wanted.kind {
+        object.insert("type".into(), json!(kind));
+    }
+    if wanted.immutable {
+        object.insert("immutable".into(), Value::Bool(true));
     }
 }
 
@@ -252,98 +195,6 @@ fn set(object: &mut Map<String, Value>, key: &str, value: Value, empty: bool) {
         object.remove(key);
     } else {
         object.insert(key.into(), value);
-    }
-}
-
-fn strings(object: &Value, map: &str) -> BTreeMap<String, String> {
-    let map = object.get("metadata").and_then(|m| m.get(map));
-    map.and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
-        .collect()
-}
-
-fn owners(object: &Value, sync: &Sync<'_>, owner: bool) -> Vec<Value> {
-    let present = object
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array);
-    let mut owners: Vec<Value> = present.cloned().unwrap_or_default();
-    let ours = |o: &Value| {
-        o.get("kind").and_then(Value::as_str) == Some("ExternalSecret")
-            && o.get("name").and_then(Value::as_str) == Some(sync.name)
-    };
-    let reference = json!({
-        "apiVersion": API_VERSION,
-        "kind": "ExternalSecret",
-        "name": sync.name,
-        "uid": sync.uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    });
-    if !owner {
-        owners.retain(|o| !ours(o));
-    } else if let Some(own) = owners.iter_mut().find(|o| ours(o)) {
-        *own = reference;
-    } else {
-        owners.push(reference);
-    }
-    owners
-}
-
-fn finalizers(object: &Value, wanted: &Wanted) -> Vec<String> {
-    let present = object.pointer("/metadata/finalizers").and_then(Value::as_array);
-    let mut all: Vec<String> = present
-        .into_iter()
-        .flatten()
-        .filter_map(|f| f.as_str().map(str::to_owned))
-        .collect();
-    for finalizer in &wanted.finalizers {
-        if !all.contains(finalizer) {
-            all.push(finalizer.clone());
-        }
-    }
-    all
-}
-
-/// The fields that the ExternalSecret's own manager wrote with earlier updates.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct OwnFields {
-    data: BTreeSet<String>,
-    labels: BTreeSet<String>,
-    annotations: BTreeSet<String>,
-}
-
-impl OwnFields {
-    fn of(object: &Value, manager: &str) -> Self {
-        let mut own = Self::default();
-        let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-        for entry in entries.into_iter().flatten() {
-            let field = |name: &str| entry.get(name).and_then(Value::as_str);
-            let subresource = field("subresource").unwrap_or_default();
-            if field("manager") != Some(manager)
-                || field("operation") != Some("Update")
-                || !subresource.is_empty()
-            {
-                continue;
-            }
-            let fields = entry.get("fieldsV1");
-            let names = |path: &[&str]| {
-                let mut at = fields;
-                for step in path {
-                    at = at.and_then(|v| v.get(*step));
-                }
-                at.and_then(Value::as_object)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|(key, _)| Some(key.strip_prefix("f:")?.to_owned()))
-                    .collect::<Vec<_>>()
-            };
-            own.data.extend(names(&["f:data"]));
-            own.labels.extend(names(&["f:metadata", "f:labels"]));
-            own.annotations.extend(names(&["f:metadata", "f:annotations"]));
-        }
-        own
     }
 }
 

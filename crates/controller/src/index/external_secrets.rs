@@ -11,10 +11,24 @@ use crate::schedule::Lane;
 /// The last failure of an ExternalSecret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Failures in a row.
+    /// Failures in a row of the same kind.
     pub attempt: u32,
     /// Class of the newest.
     pub class: Class,
+    /// A hash of what it said, to know the next one by.
+    pub said: u64,
+}
+
+impl Failure {
+    /// The failure after `previous`. Another text means that something was mended and the next
+    /// link broke: the pauses begin anew, so that whoever mends a chain need not wait longer at
+    /// each link.
+    #[must_use]
+    pub fn after(previous: Option<&Self>, class: Class, message: &str) -> Self {
+        let said = crate::schedule::phase::seed(message);
+        let again = previous.filter(|p| p.class == class && p.said == said);
+        Self { attempt: again.map_or(0, |p| p.attempt) + 1, class, said }
+    }
 }
 
 /// An ExternalSecret and what this process knows about it beyond its own fields.
@@ -160,5 +174,18 @@ impl Index {
         for store in object.summary.iter().flat_map(|s| &s.stores) {
             unlink(&mut self.by_store, store, &object.key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_only_while_the_failure_is_the_same() {
+        let first = Failure::after(None, Class::Denied, "no trust");
+        let second = Failure::after(Some(&first), Class::Denied, "no trust");
+        assert_eq!((first.attempt, second.attempt), (1, 2));
+        assert_eq!(Failure::after(Some(&second), Class::Denied, "no permission").attempt, 1);
     }
 }

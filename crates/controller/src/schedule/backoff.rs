@@ -15,7 +15,7 @@ const fn curve(class: Class) -> (Duration, Duration) {
         Class::Unavailable => (Duration::from_secs(1), Duration::from_secs(120)),
         Class::NotFound => (Duration::from_secs(2), Duration::from_secs(300)),
         Class::Throttled => (Duration::from_secs(5), Duration::from_secs(300)),
-        Class::Denied => (Duration::from_secs(5), Duration::from_secs(420)),
+        Class::Denied => (Duration::from_secs(4), Duration::from_secs(420)),
         Class::Config | Class::Bug => (Duration::from_secs(10), Duration::from_secs(900)),
     }
 }

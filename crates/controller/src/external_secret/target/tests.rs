@@ -2,43 +2,68 @@ use super::*;
 
 const MANAGER: &str = "externalsecrets.external-secrets.io/es";
 
-fn sync(target: &ObjectKey, policy: CreationPolicy) -> Sync<'_> {
-    Sync {
-        target,
-        name: "es",
-        uid: "uid",
-        policy,
-        immutable: false,
+struct Case {
+    object: ExternalSecret,
+    spec: ExternalSecretSpec,
+    target: ObjectKey,
+}
+
+impl Case {
+    fn new(policy: &str, immutable: bool) -> Self {
+        let text = json!({
+            "metadata": {"name": "es", "namespace": "n", "uid": "uid"},
+            "spec": {"target": {"name": "t", "creationPolicy": policy, "immutable": immutable}},
+        });
+        let object = ExternalSecret::decode(&text.to_string()).unwrap();
+        Self {
+            spec: object.spec().unwrap(),
+            object,
+            target: ObjectKey::new("n", "t"),
+        }
+    }
+
+    fn sync(&self) -> Sync<'_> {
+        Sync {
+            target: &self.target,
+            object: &self.object,
+            spec: &self.spec,
+        }
+    }
+
+    fn change(&self, content: &Content, existing: Option<&Value>) -> Change {
+        change(&self.sync(), content, existing).unwrap()
+    }
+
+    fn created(&self, content: &Content) -> Value {
+        match self.change(content, None) {
+            Change::Create(object) => object,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn replaced(&self, content: &Content, existing: &Value) -> Value {
+        match self.change(content, Some(existing)) {
+            Change::Replace(object) => object,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
-fn key() -> ObjectKey {
-    ObjectKey::new("n", "t")
-}
-
-fn wanted(data: &[(&str, &str)]) -> Wanted {
-    Wanted {
+fn content(data: &[(&str, &str)]) -> Content {
+    Content {
         data: data.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-        ..Wanted::default()
+        ..Content::default()
     }
-}
-
-fn created(policy: CreationPolicy, wanted: &Wanted) -> Value {
-    let key = key();
-    let Change::Create(object) = change(&sync(&key, policy), wanted, None).unwrap() else {
-        panic!("not created")
-    };
-    object
 }
 
 /// As the API server would return it, with our manager owning what we wrote.
-fn stored(mut object: Value, manager: &str) -> Value {
+fn stored(mut object: Value) -> Value {
     let fields = |map: Option<&Value>| {
         let map = map.and_then(Value::as_object);
         let names = map.into_iter().flatten().map(|(k, _)| (format!("f:{k}"), json!({})));
         Value::Object(names.collect())
     };
-    let entry = json!({"manager": manager, "operation": "Update", "fieldsV1": {
+    let entry = json!({"manager": MANAGER, "operation": "Update", "fieldsV1": {
         "f:data": fields(object.get("data")),
         "f:metadata": {
             "f:labels": fields(object.pointer("/metadata/labels")),
@@ -51,24 +76,17 @@ fn stored(mut object: Value, manager: &str) -> Value {
     object
 }
 
-fn replaced(sync: &Sync<'_>, wanted: &Wanted, old: &Value) -> Value {
-    match change(sync, wanted, Some(old)).unwrap() {
-        Change::Replace(new) => new,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_created_secret_carries_everything_eso_writes() {
-    let mut want = wanted(&[("password", "s3cr3t")]);
+    let mut want = content(&[("password", "s3cr3t")]);
     want.labels.insert("app".into(), "x".into());
-    want.annotations.insert("note".into(), "y".into());
     want.finalizers.push("f".into());
     want.kind = Some("kubernetes.io/basic-auth".into());
-    let object = created(CreationPolicy::Owner, &want);
+    let object = Case::new("Owner", false).created(&want);
     assert_eq!(object["data"], json!({"password": "czNjcjN0"}));
     assert_eq!(object["type"], "kubernetes.io/basic-auth");
     let meta = &object["metadata"];
+    assert_eq!((&meta["name"], &meta["namespace"]), (&json!("t"), &json!("n")));
     assert_eq!(meta["labels"]["app"], "x");
     assert_eq!(meta["labels"][label::MANAGED], "true");
     assert_eq!(meta["labels"][label::CREATED_BY], hash::created_by("n", "es"));
@@ -86,138 +104,80 @@ fn a_created_secret_carries_everything_eso_writes() {
 
 #[test]
 fn an_equal_secret_needs_no_write() {
-    let key = key();
-    for policy in [CreationPolicy::Owner, CreationPolicy::Orphan, CreationPolicy::CreateOrMerge] {
-        let want = wanted(&[("a", "1")]);
-        let old = stored(created(policy.clone(), &want), MANAGER);
+    for policy in ["Owner", "Orphan", "CreateOrMerge"] {
+        let case = Case::new(policy, false);
+        let want = content(&[("a", "1")]);
+        let old = stored(case.created(&want));
         assert!(is_valid(&old));
-        assert_eq!(change(&sync(&key, policy), &want, Some(&old)).unwrap(), Change::None);
+        assert_eq!(case.change(&want, Some(&old)), Change::None, "{policy}");
     }
 }
 
 #[test]
-fn owner_and_orphan_clear_foreign_keys_and_mergers_keep_them() {
-    let key = key();
-    let want = wanted(&[("a", "1")]);
-    for (policy, keeps) in [
-        (CreationPolicy::Owner, false),
-        (CreationPolicy::Orphan, false),
-        (CreationPolicy::Merge, true),
-        (CreationPolicy::CreateOrMerge, true),
-    ] {
+fn only_merging_policies_keep_foreign_keys() {
+    for (policy, keeps) in [("Owner", false), ("Orphan", false), ("Merge", true), ("CreateOrMerge", true)] {
         let old = json!({"metadata": {"name": "t", "resourceVersion": "5"}, "data": {"foreign": "eA=="}, "type": "Opaque"});
-        let new = replaced(&sync(&key, policy.clone()), &want, &old);
-        assert_eq!(new["data"].get("foreign").is_some(), keeps, "{policy:?}");
+        let new = Case::new(policy, false).replaced(&content(&[("a", "1")]), &old);
+        assert_eq!(new["data"].get("foreign").is_some(), keeps, "{policy}");
         assert_eq!(new["data"]["a"], "MQ==");
         assert_eq!(new["metadata"]["resourceVersion"], "5");
         assert!(is_valid(&new), "the hash covers foreign keys too");
-        let owned = controller(&new) == Some(("ExternalSecret", "es"));
-        assert_eq!(owned, policy == CreationPolicy::Owner);
+        assert_eq!(new["metadata"].get("ownerReferences").is_some(), policy == "Owner");
     }
 }
 
 #[test]
-fn own_keys_labels_and_annotations_that_are_no_longer_wanted_go() {
-    let key = key();
-    let mut first = wanted(&[("a", "1"), ("b", "2")]);
+fn what_we_wrote_and_no_longer_want_goes() {
+    let case = Case::new("CreateOrMerge", false);
+    let mut first = content(&[("a", "1"), ("b", "2")]);
     first.labels.insert("l".into(), "1".into());
-    first.annotations.insert("x".into(), "1".into());
-    let mut old = stored(created(CreationPolicy::CreateOrMerge, &first), MANAGER);
+    let mut old = stored(case.created(&first));
     old["data"]["foreign"] = json!("eA==");
     old["metadata"]["labels"]["theirs"] = json!("1");
-    let new = replaced(&sync(&key, CreationPolicy::CreateOrMerge), &wanted(&[("a", "1")]), &old);
+    let new = case.replaced(&content(&[("a", "1")]), &old);
     assert_eq!(new["data"], json!({"a": "MQ==", "foreign": "eA=="}));
     let labels = new["metadata"]["labels"].as_object().unwrap();
     assert_eq!(labels.keys().collect::<Vec<_>>(), [label::MANAGED, "theirs"]);
-    assert_eq!(new["metadata"]["annotations"].as_object().unwrap().len(), 1);
-}
-
-#[test]
-fn fields_of_other_managers_and_of_apply_are_not_ours() {
-    let mut old = stored(created(CreationPolicy::Merge.into_create(), &wanted(&[("a", "1")])), "kubectl");
-    assert_eq!(OwnFields::of(&old, MANAGER), OwnFields::default());
-    old["metadata"]["managedFields"][0]["manager"] = json!(MANAGER);
-    assert!(OwnFields::of(&old, MANAGER).data.contains("a"));
-    old["metadata"]["managedFields"][0]["operation"] = json!("Apply");
-    assert_eq!(OwnFields::of(&old, MANAGER), OwnFields::default());
-}
-
-trait IntoCreate {
-    fn into_create(self) -> CreationPolicy;
-}
-
-impl IntoCreate for CreationPolicy {
-    /// Merge never creates; for a fixture its creating sibling stands in.
-    fn into_create(self) -> CreationPolicy {
-        CreationPolicy::CreateOrMerge
-    }
 }
 
 #[test]
 fn merge_waits_for_a_secret() {
-    let key = key();
-    let sync = sync(&key, CreationPolicy::Merge);
-    assert_eq!(change(&sync, &wanted(&[]), None).unwrap(), Change::Missing);
+    assert_eq!(Case::new("Merge", false).change(&content(&[]), None), Change::Missing);
 }
 
 #[test]
 fn foreign_controllers_are_respected() {
-    let key = key();
-    let owned = |kind: &str, name: &str| json!({"metadata": {"name": "t", "ownerReferences": [{"kind": kind, "name": name, "uid": "x", "controller": true}]}});
-    let refused = |policy, kind, name| {
-        change(&sync(&key, policy), &wanted(&[("a", "1")]), Some(&owned(kind, name))).err()
+    let refused = |policy: &str, version: &str, kind: &str, name: &str| {
+        let old = json!({"metadata": {"name": "t", "ownerReferences": [
+            {"apiVersion": version, "kind": kind, "name": name, "uid": "x", "controller": true}]}});
+        change(&Case::new(policy, false).sync(), &content(&[("a", "1")]), Some(&old)).err()
     };
-    for policy in [CreationPolicy::Owner, CreationPolicy::Merge, CreationPolicy::Orphan] {
-        let failed = refused(policy, "ExternalSecret", "other").unwrap();
-        assert!(failed.message.starts_with(message::OWNED_BY_OTHER) && !failed.retry);
+    for policy in ["Owner", "Merge", "Orphan"] {
+        let failed = refused(policy, "external-secrets.io/v1", "ExternalSecret", "other").unwrap();
+        assert!(failed.message.starts_with(message::OWNED_BY_OTHER), "{}", failed.message);
+        assert!(!failed.retry);
     }
-    let failed = refused(CreationPolicy::Owner, "ConfigMap", "c").unwrap();
+    let failed = refused("Owner", "v1", "ConfigMap", "c").unwrap();
     assert!(failed.message.starts_with(message::OWNERSHIP_FAILED) && !failed.retry);
-    assert!(refused(CreationPolicy::Merge, "ConfigMap", "c").is_none());
-    assert!(refused(CreationPolicy::Owner, "ExternalSecret", "es").is_none());
-}
-
-#[test]
-fn leaving_owner_gives_up_the_reference_and_the_label() {
-    let key = key();
-    let want = wanted(&[("a", "1")]);
-    let mut old = stored(created(CreationPolicy::Owner, &want), MANAGER);
-    old["metadata"]["ownerReferences"].as_array_mut().unwrap().push(json!({"kind": "Pod", "name": "p", "uid": "p"}));
-    let new = replaced(&sync(&key, CreationPolicy::Orphan), &want, &old);
-    assert_eq!(new["metadata"]["ownerReferences"], json!([{"kind": "Pod", "name": "p", "uid": "p"}]));
-    assert!(new["metadata"]["labels"].get(label::CREATED_BY).is_none());
-}
-
-#[test]
-fn an_own_reference_with_an_old_uid_is_corrected_in_place() {
-    let key = key();
-    let want = wanted(&[("a", "1")]);
-    let mut old = stored(created(CreationPolicy::Owner, &want), MANAGER);
-    old["metadata"]["ownerReferences"][0]["uid"] = json!("older");
-    let new = replaced(&sync(&key, CreationPolicy::Owner), &want, &old);
-    assert_eq!(new["metadata"]["ownerReferences"].as_array().unwrap().len(), 1);
-    assert_eq!(new["metadata"]["ownerReferences"][0]["uid"], "uid");
+    assert!(refused("Merge", "v1", "ConfigMap", "c").is_none());
+    assert!(refused("Owner", "external-secrets.io/v1beta1", "ExternalSecret", "es").is_none());
 }
 
 #[test]
 fn an_immutable_target_is_created_once_and_never_rendered_again() {
-    let key = key();
-    let mut lock = sync(&key, CreationPolicy::Owner);
-    lock.immutable = true;
-    let Change::Create(object) = change(&lock, &wanted(&[("a", "1")]), None).unwrap() else {
-        panic!("not created")
-    };
+    let locking = Case::new("Owner", true);
+    let object = locking.created(&content(&[("a", "1")]));
     assert_eq!(object["immutable"], true);
-    let old = stored(object, MANAGER);
-    assert_eq!(change(&lock, &wanted(&[("a", "2")]), Some(&old)).unwrap(), Change::None);
-    let free = sync(&key, CreationPolicy::Owner);
-    let Change::ReplaceThenFail(None, failed) = change(&free, &wanted(&[("a", "2")]), Some(&old)).unwrap() else {
+    let old = stored(object);
+    assert_eq!(locking.change(&content(&[("a", "2")]), Some(&old)), Change::None);
+    let free = Case::new("Owner", false);
+    let Change::ReplaceThenFail(None, failed) = free.change(&content(&[("a", "2")]), Some(&old)) else {
         panic!("the flag is gone, but the Secret is locked")
     };
     assert!(failed.message.starts_with(message::TARGET_IMMUTABLE) && !failed.retry);
-    let mut want = wanted(&[("a", "2")]);
+    let mut want = content(&[("a", "2")]);
     want.labels.insert("l".into(), "1".into());
-    let Change::ReplaceThenFail(Some(new), _) = change(&free, &want, Some(&old)).unwrap() else {
+    let Change::ReplaceThenFail(Some(new), _) = free.change(&want, Some(&old)) else {
         panic!("metadata is still written")
     };
     assert_eq!(new["data"]["a"], "MQ==");
@@ -226,14 +186,15 @@ fn an_immutable_target_is_created_once_and_never_rendered_again() {
 
 #[test]
 fn satisfaction_tells_every_wish_apart() {
-    let key = key();
-    let base = satisfaction(&sync(&key, CreationPolicy::Owner), &wanted(&[("a", "1")]));
-    let mut labelled = wanted(&[("a", "1")]);
+    let owner = Case::new("Owner", false);
+    let base = satisfaction(&owner.sync(), &content(&[("a", "1")]));
+    let mut labelled = content(&[("a", "1")]);
     labelled.labels.insert("a".into(), "b".into());
     for other in [
-        satisfaction(&sync(&key, CreationPolicy::Orphan), &wanted(&[("a", "1")])),
-        satisfaction(&sync(&key, CreationPolicy::Owner), &wanted(&[("a", "2")])),
-        satisfaction(&sync(&key, CreationPolicy::Owner), &labelled),
+        satisfaction(&Case::new("Orphan", false).sync(), &content(&[("a", "1")])),
+        satisfaction(&Case::new("Owner", true).sync(), &content(&[("a", "1")])),
+        satisfaction(&owner.sync(), &content(&[("a", "2")])),
+        satisfaction(&owner.sync(), &labelled),
     ] {
         assert_ne!(base, other);
     }
@@ -241,7 +202,7 @@ fn satisfaction_tells_every_wish_apart() {
 
 #[test]
 fn tampering_is_seen() {
-    let mut object = created(CreationPolicy::Owner, &wanted(&[("a", "1")]));
+    let mut object = Case::new("Owner", false).created(&content(&[("a", "1")]));
     assert!(is_valid(&object));
     object["data"]["b"] = json!("eA==");
     assert!(!is_valid(&object));
