@@ -126,9 +126,25 @@ where
         }
     }
 
-    /// Forgets the keys for which `gone` holds.
-    pub fn invalidate_if(&self, mut gone: impl FnMut(&K) -> bool) {
-        self.lock().retain(|key, _| !gone(key));
+    /// Forgets the keys for which `gone` holds, and returns their values.
+    pub fn invalidate_if(&self, mut gone: impl FnMut(&K) -> bool) -> Vec<V> {
+        let mut values = Vec::new();
+        self.lock().retain(|key, entry| {
+            let gone = gone(key);
+            if gone {
+                values.extend(entry.value());
+            }
+            !gone
+        });
+        values
+    }
+
+    /// Forgets a failed login of `key`, not its value: the next caller who needs one logs in at
+    /// once.
+    pub fn forgive(&self, key: &K) {
+        if let Some(entry) = self.lock().get(key) {
+            entry.forgive();
+        }
     }
 
     /// What happened so far.

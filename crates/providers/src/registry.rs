@@ -151,11 +151,17 @@ impl Registry {
         })
     }
 
-    /// Forgets what was resolved and refused for `store`: the next use asks at once. For a
-    /// changed store, service account or key.
+    /// Forgets what `store`'s references led to, and the back-off of its identities: the next
+    /// use asks at once. For a changed store, service account or key.
     pub fn forget(&self, store: &ObjectRef) {
-        self.resolved
+        let forgotten = self
+            .resolved
             .invalidate_if(|reference| reference.consumer.store == *store);
+        for resolved in forgotten {
+            if let Resolved::To(login) = resolved {
+                self.logins.forgive(&login);
+            }
+        }
     }
 
     /// Calls made and reads saved so far.
@@ -199,8 +205,8 @@ impl Registry {
         let backend = self.backends.get_or_open(&key, || {
             let settings = Settings {
                 region: login.region.clone(),
+                fips: endpoint.is_none() && login::use_fips(&self.env),
                 endpoint: endpoint.map(String::from),
-                fips: login::use_fips(&self.env),
                 http: Arc::clone(&self.http),
                 credentials: CachedCredentials::new(Arc::clone(&self.logins), login),
                 retries: sdk::retries(attempts, interval),

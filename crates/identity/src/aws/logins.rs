@@ -62,6 +62,11 @@ impl Logins {
         self.cache.invalidate(login);
     }
 
+    /// Ends the back-off of `login`: something that it depends on has changed.
+    pub fn forgive(&self, login: &Login) {
+        self.cache.forgive(login);
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn stats(&self) -> CacheStats {

@@ -221,6 +221,10 @@ impl Attempt<'_> {
                 self.role
             ));
         }
+        if message.to_ascii_lowercase().contains("sessionname") {
+            return Verdict::new(Link::Identity, Class::Config, "")
+                .hint("Correct AWS_ROLE_SESSION_NAME: 2 to 64 of letters, digits and _+=,.@-");
+        }
         Verdict::new(Link::Identity, Class::Config, "A4").hint(format!(
             "Correct the role's ARN: {} was refused as malformed",
             self.role

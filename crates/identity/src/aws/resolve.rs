@@ -157,6 +157,13 @@ async fn stored_keys(
             Resolved::Referent(text) => return Ok(Resolved::Referent(text)),
         }
     }
+    if parts
+        .iter()
+        .flatten()
+        .any(|part| part.expose_str().is_none())
+    {
+        return Err(incomplete("the stored access key is not text"));
+    }
     match parts.as_slice() {
         [Some(id), Some(secret), session] if !id.is_empty() && !secret.is_empty() => Ok(
             Resolved::To(Source::Keys(StaticKeys::new(id, secret, session.as_ref()))),

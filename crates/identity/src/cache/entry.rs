@@ -138,6 +138,16 @@ impl<V: Clone, E: Clone + Fault> Entry<V, E> {
             .is_some_and(|kept| kept.usable(now))
     }
 
+    /// The kept value, whatever its age.
+    pub(super) fn value(&self) -> Option<V> {
+        self.lock().value.as_ref().map(|kept| kept.value.clone())
+    }
+
+    /// Ends the back-off.
+    pub(super) fn forgive(&self) {
+        self.lock().failure = None;
+    }
+
     /// Whether `is` holds for the kept value.
     pub(super) fn holds(&self, is: impl FnOnce(&V) -> bool) -> bool {
         self.lock()

@@ -150,6 +150,20 @@ async fn invalidation_asks_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_forgiven_failure_asks_at_once_and_a_value_stays() {
+    let (cache, peer) = (TestCache::new(8), Peer::default());
+    peer.refuse.store(true, Ordering::SeqCst);
+    cache.get(&"a", || peer.login(3600)).await.unwrap_err();
+    peer.refuse.store(false, Ordering::SeqCst);
+    cache.forgive(&"a");
+    assert_eq!(cache.get(&"a", || peer.login(3600)).await.unwrap(), 2);
+    cache.forgive(&"a");
+    assert_eq!(cache.get(&"a", || peer.login(3600)).await.unwrap(), 2);
+    assert_eq!(cache.invalidate_if(|key| *key == "a"), [2]);
+    assert!(cache.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_peers_wish_lengthens_the_back_off() {
     let cache = TestCache::new(8);
     let asked = AtomicUsize::new(0);

@@ -100,11 +100,11 @@ impl<A: Api> Inner<A> {
                 self.bucket.take().await;
             }
             let keys: Vec<A::Key> = part.items.iter().map(|item| item.key.clone()).collect();
-            self.counters.batched(keys.len() - 1);
             let started = Instant::now();
             match self.api.call(&keys).await {
                 Ok(replies) => {
                     self.bucket.passed();
+                    self.counters.batched(keys.len() - 1);
                     self.succeeded(part, replies, started, &mut run);
                 }
                 Err(failure) => self.failed(part, failure, &mut run),

@@ -88,3 +88,73 @@ async fn a_closed_port_is_a_connect_error_without_query() {
     assert!(error.to_string().contains(&address.to_string()));
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
+
+/// A TLS peer named `localhost` with its own authority: URL and the authority's PEM.
+async fn tls_peer() -> (String, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut buffer = [0u8; 4096];
+            let _ = stream.read(&mut buffer).await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let url = format!("https://localhost:{port}/?token=canary");
+    (url, made.cert.pem().into_bytes())
+}
+
+#[tokio::test]
+async fn only_a_trusted_authority_is_talked_to() {
+    let (url, pem) = tls_peer().await;
+    let stranger = exchange().send(get(&url, DIRECT)).await.unwrap_err();
+    assert!(matches!(stranger, HttpError::Connect { .. }), "{stranger}");
+    assert!(stranger.to_string().contains("certificate"), "{stranger}");
+    assert!(!stranger.to_string().contains("canary"));
+    for options in [
+        ExchangeOptions {
+            bundle: Some(pem.clone()),
+            ..ExchangeOptions::default()
+        },
+        ExchangeOptions {
+            extra: vec![pem.clone()],
+            ..ExchangeOptions::default()
+        },
+    ] {
+        let exchange = Exchange::new(&options).unwrap();
+        let answer = exchange.send(get(&url, DIRECT)).await.unwrap();
+        assert_eq!(answer.body().as_ref(), b"ok");
+    }
+}
+
+#[test]
+fn an_unreadable_ssl_cert_file_leaves_the_public_authorities() {
+    let env = [("SSL_CERT_FILE", "/nowhere/ca.pem")].into_iter().collect();
+    let options = ExchangeOptions::from_environment(&env);
+    assert!(options.bundle.is_none() && Exchange::new(&options).is_ok());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ca.pem");
+    std::fs::write(&path, "pem").unwrap();
+    let env = [("SSL_CERT_FILE", path.to_str().unwrap())]
+        .into_iter()
+        .collect();
+    assert_eq!(
+        ExchangeOptions::from_environment(&env).bundle.as_deref(),
+        Some(&b"pem"[..])
+    );
+}

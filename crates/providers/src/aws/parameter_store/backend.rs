@@ -27,7 +27,7 @@ pub struct Settings {
     pub region: Region,
     /// Instead of the region's own endpoint.
     pub endpoint: Option<String>,
-    /// Whether to use the FIPS endpoint.
+    /// Whether to use the FIPS endpoint; not together with `endpoint`.
     pub fips: bool,
     /// The way out.
     pub http: Arc<dyn HttpExchange>,
