@@ -6,6 +6,7 @@ mod client;
 mod crud;
 mod custom;
 mod house;
+mod kubectl;
 mod scale;
 mod watching;
 

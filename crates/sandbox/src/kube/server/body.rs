@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 
+use crate::kube::protobuf::{self, DecodeError};
 use crate::kube::status::Status;
 
 /// Largest body that is read.
@@ -57,9 +58,12 @@ pub fn decode(media_type: &str, bytes: &[u8]) -> Result<Value, Status> {
             Status::bad_request(format!("couldn't get version/kind; json parse error: {e}"))
         }),
         "application/yaml" => yaml(bytes),
-        "application/vnd.kubernetes.protobuf" => Err(Status::unsupported_media_type(
-            "application/json, application/yaml",
-        )),
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(bytes).map_err(|e| match e {
+            DecodeError::UnknownKind { .. } => {
+                Status::new(415, "UnsupportedMediaType", e.to_string())
+            }
+            _ => Status::bad_request(e.to_string()),
+        }),
         _ => Err(Status::unsupported_media_type(
             "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor",
         )),
