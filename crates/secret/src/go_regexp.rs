@@ -1,12 +1,12 @@
 //! Go's regular expressions (RE2) on Rust's engine, which reads several constructs differently.
 //!
 //! Owns: translating a pattern, refusing what Go refuses in Go's words, bounds on size, and Go's
-//! replacement syntax. Known difference: `\B` looks at Unicode letters, Go's at ASCII ones.
+//! replacement syntax. Known difference: a repetition right behind flags, `a(?i)*`, is refused.
 //! Refuses: matching without a compiled pattern.
 
 mod translate;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Captures, Regex, RegexBuilder};
 
 /// The longest pattern that is read, in bytes.
 const MAX_PATTERN: usize = 16 << 10;
@@ -69,23 +69,33 @@ impl GoRegexp {
     /// Whether the pattern matches anywhere in `text`.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        self.regex
+            .find_iter(text.as_bytes())
+            .any(|found| text.is_char_boundary(found.start()))
     }
 
     /// Replaces every match in `text` by `template`, in which `$1`, `$name` and `${name}` stand
     /// for what a group matched and `$$` for a dollar, as in Go.
     #[must_use]
     pub fn replace_all(&self, text: &str, template: &str) -> String {
-        self.regex
-            .replace_all(text, |groups: &regex::Captures<'_>| {
-                expand(template, groups)
-            })
-            .into_owned()
+        let replaced = self
+            .regex
+            .replace_all(text.as_bytes(), |groups: &Captures<'_>| {
+                // The engine works on bytes, so that `\B` can mean ASCII; inside a character it
+                // can only match nothing.
+                let start = groups.get(0).map_or(0, |found| found.start());
+                if text.is_char_boundary(start) {
+                    expand(template, groups)
+                } else {
+                    String::new()
+                }
+            });
+        String::from_utf8_lossy(&replaced).into_owned()
     }
 }
 
 /// What a replacement template yields for one match.
-fn expand(template: &str, groups: &regex::Captures<'_>) -> String {
+fn expand(template: &str, groups: &Captures<'_>) -> String {
     let mut out = String::new();
     let mut rest = template;
     while let Some((text, after)) = rest.split_once('$') {
@@ -126,15 +136,18 @@ fn reference(text: &str) -> Option<(&str, &str)> {
 }
 
 /// What the group of that name or number matched; nothing if there is none.
-fn group<'t>(name: &str, groups: &regex::Captures<'t>) -> &'t str {
+fn group<'t>(name: &str, groups: &Captures<'t>) -> &'t str {
     let numeric =
         name.bytes().all(|b| b.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
     let found = if numeric {
         name.parse().ok().and_then(|index: usize| groups.get(index))
     } else {
-        groups.name(name)
+        // Every name got a letter in front, since Go's may begin with a digit.
+        groups.name(&format!("n{name}"))
     };
-    found.map_or("", |found| found.as_str())
+    found
+        .and_then(|found| std::str::from_utf8(found.as_bytes()).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

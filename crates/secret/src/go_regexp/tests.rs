@@ -97,6 +97,10 @@ fn replacements_follow_go() {
         ("x*", "ab", "-", "-a-b-"),
         ("a|(b)", "ab", "[$1]", "[][b]"),
         ("/", "a/b/c", "-", "a-b-c"),
+        ("(?P<1a>a)", "a", "$1a!", "a!"),
+        // ASCII, and never inside a character.
+        (r"\B", "é", "-", "-é-"),
+        (r"c\B", "acé", "-", "acé"),
     ] {
         let compiled = GoRegexp::compile(pattern).unwrap();
         assert_eq!(

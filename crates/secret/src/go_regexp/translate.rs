@@ -196,10 +196,7 @@ impl Translator<'_> {
             }
             self.out.push(c);
         }
-        Err(RegexpError::new(
-            "missing argument to repetition operator",
-            "?",
-        ))
+        bad(self)
     }
 
     fn named_group(&mut self, at: usize) -> Result<(), RegexpError> {
@@ -218,7 +215,7 @@ impl Translator<'_> {
             let part = self.upto(at);
             return Err(RegexpError::new("invalid named capture", part));
         }
-        let _ = write!(self.out, "(?P<{name}>");
+        let _ = write!(self.out, "(?P<n{name}>");
         Ok(())
     }
 
@@ -230,11 +227,10 @@ impl Translator<'_> {
             ));
         };
         match c {
-            'A' | 'z' | 'B' => {
-                self.out.push('\\');
-                self.out.push(c);
-            }
+            'A' => self.out.push_str(r"\A"),
+            'z' => self.out.push_str(r"\z"),
             'b' => self.out.push_str(r"(?-u:\b)"),
+            'B' => self.out.push_str(r"(?-u:\B)"),
             'Q' => {
                 let (text, length) = match self.rest().split_once(r"\E") {
                     Some((text, _)) => (text.to_owned(), text.chars().count() + 2),
