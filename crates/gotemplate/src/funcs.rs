@@ -2,8 +2,42 @@
 
 use crate::functions::Declared;
 
+mod args;
+mod cast;
+mod copy;
+mod dates;
+mod decimal;
+mod defaults;
+mod dicts;
+mod encoding;
+mod equality;
+pub(crate) mod json;
+mod lists;
+mod merge;
+mod numbers;
+mod paths;
+mod random;
+mod regexes;
+mod strings;
+mod url;
+mod words;
+
 /// Sprig's, without those that look outside.
-pub(crate) static SPRIG: &[&[Declared]] = &[];
+pub(crate) static SPRIG: &[&[Declared]] = &[
+    dates::TABLE,
+    defaults::TABLE,
+    dicts::TABLE,
+    encoding::TABLE,
+    json::TABLE,
+    lists::TABLE,
+    numbers::TABLE,
+    paths::TABLE,
+    random::TABLE,
+    regexes::TABLE,
+    strings::TABLE,
+    url::TABLE,
+    words::TABLE,
+];
 
 /// External Secrets Operator's own.
-pub(crate) static ESO: &[&[Declared]] = &[];
+pub(crate) static ESO: &[&[Declared]] = &[encoding::ESO];

@@ -8,8 +8,9 @@ use crate::error::CallError;
 use crate::limits::{Fuel, Limit};
 
 mod syntax;
+mod template;
 
-pub(crate) use ::regex::bytes::Regex;
+pub(crate) use ::regex::bytes::{Match, Regex};
 
 /// How many patterns a template keeps; data-made ones beyond that are compiled each time.
 const KEPT: usize = 64;
@@ -66,4 +67,40 @@ fn compile(pattern: &[u8], max: usize) -> Result<Regex, CallError> {
             ::regex::Error::CompiledTooBig(_) => Limit::RegexBytes(max).into(),
             _ => CallError::new("error parsing regexp: unsupported expression"),
         })
+}
+
+/// All matches, of which empty ones never touch the match before: Go's rule and this crate's.
+pub(crate) fn matches<'s>(regex: &Regex, subject: &'s [u8]) -> impl Iterator<Item = Match<'s>> {
+    regex.find_iter(subject).collect::<Vec<_>>().into_iter()
+}
+
+/// Replaces all matches; with `expand`, `$1`, `${name}` and `$$` stand for groups and a dollar.
+pub(crate) fn replace(
+    regex: &Regex,
+    subject: &[u8],
+    replacement: &[u8],
+    expand: bool,
+    call: &mut crate::call::Call<'_>,
+) -> Result<Vec<u8>, CallError> {
+    let max = call.max_value();
+    let mut out = Vec::with_capacity(subject.len());
+    let mut end = 0;
+    for captures in regex.captures_iter(subject) {
+        call.step(1)?;
+        let Some(whole) = captures.get(0) else {
+            continue;
+        };
+        out.extend_from_slice(subject.get(end..whole.start()).unwrap_or_default());
+        if expand {
+            template::expand(&captures, replacement, &mut out);
+        } else {
+            out.extend_from_slice(replacement);
+        }
+        end = whole.end();
+        if out.len() > max {
+            return Err(Limit::ValueBytes(max).into());
+        }
+    }
+    out.extend_from_slice(subject.get(end..).unwrap_or_default());
+    Ok(out)
 }

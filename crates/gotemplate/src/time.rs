@@ -20,6 +20,8 @@ pub struct Time {
     seconds: i64,
     nanoseconds: u32,
     zone: TimeZone,
+    /// A name read from a text whose offset no zone gives.
+    name: Option<std::sync::Arc<str>>,
 }
 
 impl PartialEq for Time {
@@ -39,6 +41,16 @@ impl Time {
             seconds,
             nanoseconds: nanoseconds.min(999_999_999),
             zone,
+            name: None,
+        }
+    }
+
+    /// A moment in a made-up zone of that name, `offset` seconds east of UTC.
+    pub(crate) fn named(seconds: i64, nanoseconds: u32, name: &str, offset: i32) -> Self {
+        let offset = jiff::tz::Offset::from_seconds(offset).unwrap_or(jiff::tz::Offset::UTC);
+        Self {
+            name: Some(name.into()),
+            ..Self::new(seconds, nanoseconds, TimeZone::fixed(offset))
         }
     }
 
@@ -67,11 +79,11 @@ impl Time {
             + i128::from(nanoseconds);
         let seconds = total.div_euclid(1_000_000_000);
         let rest = total.rem_euclid(1_000_000_000);
-        Self::new(
-            i64::try_from(seconds).unwrap_or(i64::MAX),
-            u32::try_from(rest).unwrap_or(0),
-            self.zone.clone(),
-        )
+        Self {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            nanoseconds: u32::try_from(rest).unwrap_or(0),
+            ..self.clone()
+        }
     }
 
     /// The nanoseconds from `other` to here, at most what a duration holds.
@@ -86,11 +98,8 @@ impl Time {
     pub(crate) fn offset(&self) -> (i32, String) {
         let timestamp = Timestamp::from_second(self.seconds).unwrap_or(Timestamp::UNIX_EPOCH);
         let info = self.zone.to_offset_info(timestamp);
-        (info.offset().seconds(), info.abbreviation().to_owned())
-    }
-
-    pub(crate) fn is_utc(&self) -> bool {
-        self.zone == TimeZone::UTC
+        let name = self.name.as_deref().unwrap_or(info.abbreviation());
+        (info.offset().seconds(), name.to_owned())
     }
 }
 
@@ -111,10 +120,5 @@ impl Time {
             seconds = local - offset;
         }
         Self::new(seconds, nanoseconds, zone)
-    }
-
-    /// Whether the zone has names of its own, even if they look like offsets.
-    pub(crate) fn has_name(&self) -> bool {
-        self.zone.iana_name().is_some()
     }
 }

@@ -10,6 +10,7 @@ fn class(pattern: &'static str) -> Option<Regex> {
 }
 
 static PRINT: LazyLock<Option<Regex>> = LazyLock::new(|| class(r"^[\pL\pM\pN\pP\pS]$"));
+static PUNCTUATION: LazyLock<Option<Regex>> = LazyLock::new(|| class(r"^\pP$"));
 static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| class(r"^[\pL\p{Nd}]$"));
 
 fn matches(regex: &LazyLock<Option<Regex>>, c: char) -> bool {
@@ -33,6 +34,11 @@ pub(crate) fn is_alphanumeric(c: char) -> bool {
         return c == '_' || c.is_ascii_alphanumeric();
     }
     matches(&WORD, c)
+}
+
+/// `unicode.IsPunct` beyond ASCII.
+pub(crate) fn is_punctuation(c: char) -> bool {
+    matches(&PUNCTUATION, c)
 }
 
 /// Splits `bytes` into characters as Go ranges over a string: an invalid byte alone is

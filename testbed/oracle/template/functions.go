@@ -1,10 +1,14 @@
 package main
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/hex"
+	"strings"
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
+	"golang.org/x/crypto/bcrypt"
 	"sigs.k8s.io/yaml"
 )
 
@@ -22,12 +26,31 @@ func functions() template.FuncMap {
 		}
 		return string(decoded)
 	}
+	all["htpasswd"] = htpasswd
 	all["toYaml"] = toYaml
 	all["fromYaml"] = fromYaml
 	for name, function := range certificateFunctions() {
 		all[name] = function
 	}
 	return all
+}
+
+// hashAlgorithm makes text/template refuse anything but a literal, as a named type does there.
+type hashAlgorithm string
+
+func htpasswd(user, password string, algorithm hashAlgorithm) string {
+	if strings.Contains(user, ":") {
+		return "invalid username: " + user
+	}
+	if algorithm == "sha" {
+		sum := sha1.Sum([]byte(password))
+		return user + ":{SHA}" + base64.StdEncoding.EncodeToString(sum[:])
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
+	if err != nil {
+		return user + ":failed to encrypt string with bcrypt: " + err.Error()
+	}
+	return user + ":" + string(hash)
 }
 
 func toYaml(value any) (string, error) {

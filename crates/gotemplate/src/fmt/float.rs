@@ -160,6 +160,12 @@ pub(crate) fn parse(text: &str) -> Option<f64> {
         let value = parse_hex(body.get(2..)?)?;
         return Some(if text.starts_with('-') { -value } else { value });
     }
+    if text.contains('_') {
+        if !crate::parse::literal::underscores_ok(text) {
+            return None;
+        }
+        return text.replace('_', "").parse().ok();
+    }
     text.parse().ok()
 }
 

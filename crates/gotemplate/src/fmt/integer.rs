@@ -136,17 +136,19 @@ impl Printer {
         if self.flags.space && text.starts_with('+') && !self.flags.plus {
             text.replace_range(..1, " ");
         }
-        let special = !value.is_finite();
-        let zero = self.flags.zero;
-        if special {
-            self.flags.zero = false;
+        if !value.is_finite() {
+            // Not padded with zeros; only a NaN goes without its sign.
+            let zero = std::mem::take(&mut self.flags.zero);
+            let bare = value.is_nan() && !self.flags.space && !self.flags.plus;
+            self.pad(text.get(usize::from(bare)..).unwrap_or_default().as_bytes());
+            self.flags.zero = zero;
+            return;
         }
         if self.flags.plus || !text.starts_with('+') {
             self.signed_float(&text);
         } else {
             self.pad(text.get(1..).unwrap_or_default().as_bytes());
         }
-        self.flags.zero = zero;
     }
 
     /// The sign goes before padding zeros.

@@ -78,6 +78,10 @@ impl Printer {
         let go = self.flags.sharp_v;
         if go {
             self.push_str(&format!("[]{}", list.elem().name()));
+            if list.is_nil() {
+                self.push(b"(nil)");
+                return true;
+            }
         }
         self.push(if go { b"{" } else { b"[" });
         for (i, item) in list.items().iter().enumerate() {

@@ -27,13 +27,13 @@ pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
 }
 
 /// What one escape or character stands for.
-pub(crate) enum Unit {
+enum Unit {
     Byte(u8),
     Char(char),
 }
 
 /// The first character or escape of `text` and what follows it.
-pub(crate) fn unquote_char(text: &str, quote: char) -> Option<(Unit, &str)> {
+fn unquote_char(text: &str, quote: char) -> Option<(Unit, &str)> {
     let mut chars = text.chars();
     let c = chars.next()?;
     if c == quote {
@@ -216,7 +216,7 @@ pub(crate) fn unsigned(text: &str) -> Option<u64> {
 }
 
 /// Underscores stand only between digits, or between a base prefix and a digit.
-fn underscores_ok(text: &str) -> bool {
+pub(crate) fn underscores_ok(text: &str) -> bool {
     let text = text.trim_start_matches(['+', '-']);
     let body = text.as_bytes();
     let hex = text.len() > 1 && text.as_bytes().get(1).is_some_and(|b| b | 0x20 == b'x');
@@ -241,12 +241,8 @@ fn underscores_ok(text: &str) -> bool {
 }
 
 /// `strconv.ParseFloat` for what the lexer lets through.
-pub(crate) fn float(text: &str) -> Option<f64> {
-    if text.contains('_') && !underscores_ok(text) {
-        return None;
-    }
-    let plain: String = text.chars().filter(|c| *c != '_').collect();
-    crate::fmt::float::parse(&plain).filter(|value| value.is_finite())
+fn float(text: &str) -> Option<f64> {
+    crate::fmt::float::parse(text).filter(|value| value.is_finite())
 }
 
 fn complex(text: &str) -> Option<(f64, f64)> {

@@ -206,7 +206,8 @@ fn name(names: &'static [&'static str], at: i64) -> &'static str {
 
 /// The abbreviation; fixed offsets without one are shown as the offset.
 fn zone_name(offset: i32, name: &str) -> String {
-    if !name.is_empty() && !name.contains(':') {
+    // A zone of which only the offset is known has that for its name.
+    if !name.is_empty() && !name.starts_with(['+', '-']) || name.len() == 3 {
         return name.to_owned();
     }
     let text = offset_text(offset, false, false, 2);

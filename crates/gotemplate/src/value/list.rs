@@ -11,13 +11,34 @@ pub struct List(Arc<Inner>);
 struct Inner {
     elem: Elem,
     items: Vec<Value>,
+    nil: bool,
 }
 
 impl List {
     /// A list whose elements have Go's type `elem`.
     #[must_use]
     pub fn new(elem: Elem, items: Vec<Value>) -> Self {
-        Self(Arc::new(Inner { elem, items }))
+        Self(Arc::new(Inner {
+            elem,
+            items,
+            nil: false,
+        }))
+    }
+
+    /// Go's nil slice: empty, but `null` in JSON.
+    #[must_use]
+    pub fn nil(elem: Elem) -> Self {
+        Self(Arc::new(Inner {
+            elem,
+            items: Vec::new(),
+            nil: true,
+        }))
+    }
+
+    /// Whether this is a nil slice.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.0.nil
     }
 
     /// The type of the elements.
