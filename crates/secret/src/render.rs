@@ -1,8 +1,12 @@
 //! The seam between the road and the template language.
 
+mod engine;
+
 use std::collections::BTreeMap;
 
 use crate::SecretBytes;
+
+pub use engine::Engine;
 
 /// Executes templates.
 ///

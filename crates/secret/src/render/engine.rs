@@ -1,0 +1,139 @@
+//! Rendering with ESO's functions.
+
+use std::collections::BTreeMap;
+
+use keyless_gotemplate::{Context, Error, Functions, MissingKey, Value};
+
+use super::{Render, RenderError};
+use crate::SecretBytes;
+
+/// ESO's template language, with the clock and randomness of its caller.
+pub struct Engine {
+    target: keyless_gotemplate::Engine,
+    transform: keyless_gotemplate::Engine,
+    context: Context,
+}
+
+impl Engine {
+    /// An engine with the delimiters that the operator was started with; empty ones are `{{ }}`.
+    #[must_use]
+    pub fn new(left: &str, right: &str, context: Context) -> Self {
+        let functions = Functions::eso();
+        Self {
+            target: keyless_gotemplate::Engine::builder()
+                .delims(left, right)
+                .functions(functions.clone())
+                .missing_key(MissingKey::Error)
+                .build(),
+            // Neither delimiters nor the rule on missing keys follow the operator's settings.
+            transform: keyless_gotemplate::Engine::builder()
+                .functions(functions)
+                .build(),
+            context,
+        }
+    }
+
+    /// Replaces the clock and the randomness, which an engine that is kept needs for each use.
+    pub fn set_context(&mut self, context: Context) {
+        self.context = context;
+    }
+}
+
+impl Render for Engine {
+    fn render(
+        &mut self,
+        name: &str,
+        text: &str,
+        data: &BTreeMap<String, SecretBytes>,
+    ) -> Result<Vec<u8>, RenderError> {
+        let data = data.iter().map(|(key, value)| (key, value.expose()));
+        self.target
+            .render(name, text, data, &mut self.context)
+            .map_err(refused)
+    }
+
+    fn transform(&mut self, text: &str, keys: &[&str]) -> Result<Vec<Vec<u8>>, RenderError> {
+        let template = self
+            .transform
+            .parse("transform", text)
+            .map_err(|error| refused(error.into()))?;
+        keys.iter()
+            .map(|key| {
+                let root = Value::text_map([("value", key)]);
+                template
+                    .execute(&root, &mut self.context)
+                    .map_err(|error| refused(error.into()))
+            })
+            .collect()
+    }
+}
+
+fn refused(error: Error) -> RenderError {
+    match error {
+        Error::Parse(error) => RenderError::Parse(error.to_string()),
+        Error::Execute(error) => RenderError::Execute(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(left: &str, right: &str) -> Engine {
+        Engine::new(
+            left,
+            right,
+            Context::new(0, 0, |bytes: &mut [u8]| bytes.fill(7)),
+        )
+    }
+
+    fn data() -> BTreeMap<String, SecretBytes> {
+        [("k", "bar"), ("my-key", "x")]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), SecretBytes::from(value)))
+            .collect()
+    }
+
+    #[test]
+    fn targets_see_the_fetched_keys() {
+        for (text, expected) in [
+            ("{{ .k | b64enc }}", "YmFy"),
+            (r#"{{ index . "my-key" }}{{ len . }}"#, "x2"),
+            (r#"{{ printf "%s-%05d-%q" .k 42 .k }}"#, "bar-00042-\"bar\""),
+            ("{{ range $k, $v := . }}{{ $k }},{{ end }}", "k,my-key,"),
+        ] {
+            let rendered = engine("", "").render("x", text, &data()).unwrap();
+            assert_eq!(String::from_utf8(rendered).unwrap(), expected);
+        }
+        let rendered = engine("<<", ">>")
+            .render("x", "<< .k >>{{ .k }}", &data())
+            .unwrap();
+        assert_eq!(rendered, b"bar{{ .k }}");
+        assert_eq!(
+            engine("", "").render("x", "{{ .nope }}", &data()),
+            // Recorded from ESO.
+            Err(RenderError::Execute(
+                "template: x:1:3: executing \"x\" at <.nope>: map has no entry for key \"nope\""
+                    .to_owned()
+            ))
+        );
+    }
+
+    #[test]
+    fn transforms_see_the_key_as_value() {
+        let renamed = engine("<<", ">>")
+            .transform("{{ .value | upper }}-{{ .other }}", &["a", "b"])
+            .unwrap();
+        assert_eq!(
+            renamed,
+            [b"A-<no value>".to_vec(), b"B-<no value>".to_vec()]
+        );
+        assert_eq!(
+            engine("", "").transform("{{ .value | nope }}", &["a"]),
+            // Recorded from ESO.
+            Err(RenderError::Parse(
+                "template: transform:1: function \"nope\" not defined".to_owned()
+            ))
+        );
+    }
+}
