@@ -111,7 +111,7 @@ fn printable(text: &str) -> String {
 }
 
 /// `text` of a peer, fit for a message: no control characters, nothing that looks like a JWT,
-/// at most 500 bytes.
+/// no full stop (more text follows), at most 500 bytes.
 #[must_use]
 pub fn scrub(text: &str) -> String {
     let mut out = String::new();
@@ -131,7 +131,7 @@ pub fn scrub(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     out.truncate(out.floor_char_boundary(500));
-    out.trim().to_owned()
+    out.trim().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -244,7 +244,9 @@ impl Registry {
             consumer,
         };
         let resolve = || async {
-            let found = login::resolve(self.cluster.as_ref(), spec, &reference.consumer).await?;
+            // Boxed: rare, and large enough to weigh in every reader's future.
+            let found = login::resolve(self.cluster.as_ref(), spec, &reference.consumer);
+            let found = Box::pin(found).await?;
             Ok(Leased {
                 value: match found {
                     Resolved::To(login) => Resolved::To(Arc::new(login)),

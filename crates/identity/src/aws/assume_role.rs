@@ -132,60 +132,23 @@ fn judge(
 }
 
 fn verdict(hop: &Hop, status: u16, code: &str, message: &str) -> Verdict {
-    let of = |class, row, hint: String| Verdict {
-        link: Link::Identity,
-        class,
-        code: row,
-        required: None,
-        hint: Some(hint),
-    };
-    match code {
-        "AccessDenied" | "AccessDeniedException" => match policy_layer(message) {
-            Some(PolicyLayer::Organisation) => of(
-                Class::Denied,
-                "A6",
-                format!(
-                    "Let the control policies allow sts:AssumeRole on {}",
-                    hop.role
-                ),
-            ),
-            Some(PolicyLayer::VpcEndpoint) => of(
-                Class::Denied,
-                "A25",
-                "Let the policy of the STS VPC endpoint allow this role".into(),
-            ),
-            _ => of(
-                Class::Denied,
-                "",
-                format!(
-                    "Let the caller's policies allow sts:AssumeRole on {}, and the role's trust \
-                     policy allow the caller{}{}",
-                    hop.role,
-                    if hop.external_id.is_some() {
-                        " with this external id"
-                    } else {
-                        ""
-                    },
-                    if hop.tags.is_empty() {
-                        ""
-                    } else {
-                        " and sts:TagSession"
-                    },
-                ),
-            ),
-        },
-        "ExpiredToken" | "ExpiredTokenException" => of(
+    let (class, row, hint) = match code {
+        "AccessDenied" | "AccessDeniedException" => {
+            let (row, hint) = denied(hop, message);
+            (Class::Denied, row, hint)
+        }
+        "ExpiredToken" | "ExpiredTokenException" => (
             Class::Denied,
             "K12",
             "Compare the operator's clock with true time".into(),
         ),
-        "InvalidClientTokenId" | "UnrecognizedClientException" => of(
+        "InvalidClientTokenId" | "UnrecognizedClientException" => (
             Class::Denied,
             "A11",
             "Check that the access key exists, and that the region is enabled in its account"
                 .into(),
         ),
-        "RegionDisabledException" => of(
+        "RegionDisabledException" => (
             Class::Config,
             "A11",
             format!(
@@ -193,12 +156,53 @@ fn verdict(hop: &Hop, status: u16, code: &str, message: &str) -> Verdict {
                 hop.role.account()
             ),
         ),
-        "ValidationError" if message.contains("MaxSessionDuration") => of(
+        "ValidationError" if message.contains("MaxSessionDuration") => (
             Class::Config,
             "A10",
             format!("Raise the maximum session duration of role {}", hop.role),
         ),
-        _ => by_status(status, code),
+        _ => return by_status(status, code),
+    };
+    Verdict {
+        link: Link::Identity,
+        class,
+        code: row,
+        required: None,
+        hint: Some(hint),
+    }
+}
+
+fn denied(hop: &Hop, message: &str) -> (&'static str, String) {
+    match policy_layer(message) {
+        Some(PolicyLayer::Organisation) => (
+            "A6",
+            format!(
+                "Let the control policies allow sts:AssumeRole on {}",
+                hop.role
+            ),
+        ),
+        Some(PolicyLayer::VpcEndpoint) => (
+            "A25",
+            "Let the policy of the STS VPC endpoint allow this role".into(),
+        ),
+        _ => {
+            let id = if hop.external_id.is_some() {
+                " with this external id"
+            } else {
+                ""
+            };
+            let tags = if hop.tags.is_empty() {
+                ""
+            } else {
+                " and sts:TagSession"
+            };
+            let role = &hop.role;
+            let hint = format!(
+                "Let the caller's policies allow sts:AssumeRole on {role}, and the role's trust \
+                 policy allow the caller{id}{tags}"
+            );
+            ("", hint)
+        }
     }
 }
 
@@ -214,4 +218,83 @@ fn cause<E: std::error::Error + 'static, R: std::fmt::Debug + 'static>(
         next = inner.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::RoleArn;
+
+    #[test]
+    fn every_code_has_its_row() {
+        let hop = Hop {
+            role: RoleArn::parse("arn:aws:iam::111122223333:role/last", "x").unwrap(),
+            external_id: Some("canary".into()),
+            tags: vec![("k".into(), "v".into())],
+            transitive: Vec::new(),
+        };
+        for (status, code, message, class, row, hint) in [
+            (
+                403,
+                "AccessDenied",
+                "User: u is not authorized to perform: sts:AssumeRole on resource: r",
+                Class::Denied,
+                "",
+                "sts:AssumeRole on arn:aws:iam::111122223333:role/last, and the role's trust policy allow the caller with this external id and sts:TagSession",
+            ),
+            (
+                403,
+                "AccessDenied",
+                "x with an explicit deny in a service control policy",
+                Class::Denied,
+                "A6",
+                "control policies",
+            ),
+            (
+                403,
+                "AccessDenied",
+                "x because no VPC endpoint policy allows it",
+                Class::Denied,
+                "A25",
+                "VPC endpoint",
+            ),
+            (403, "ExpiredToken", "", Class::Denied, "K12", "clock"),
+            (
+                403,
+                "InvalidClientTokenId",
+                "",
+                Class::Denied,
+                "A11",
+                "access key",
+            ),
+            (
+                403,
+                "RegionDisabledException",
+                "",
+                Class::Config,
+                "A11",
+                "account 111122223333",
+            ),
+            (
+                400,
+                "ValidationError",
+                "exceeds the MaxSessionDuration",
+                Class::Config,
+                "A10",
+                "maximum session duration",
+            ),
+        ] {
+            let found = verdict(&hop, status, code, message);
+            assert_eq!(
+                (found.link, found.class, found.code),
+                (Link::Identity, class, row),
+                "{code}"
+            );
+            assert!(found.hint.unwrap().contains(hint), "{code}");
+        }
+        assert_eq!(
+            verdict(&hop, 503, "ServiceUnavailable", "").class,
+            Class::Unavailable
+        );
+    }
 }

@@ -48,7 +48,8 @@ impl Logins {
     /// # Errors
     /// When a login fails, or failed a short time ago.
     pub async fn credentials(&self, login: &Login) -> Result<Arc<Credentials>, Error> {
-        self.cache.get(login, || self.log_in(login)).await
+        // Boxed: rare, and large enough to weigh in every caller's future.
+        self.cache.get(login, || Box::pin(self.log_in(login))).await
     }
 
     /// Forgets the credential of `login`, if it is still `used`: a provider refused it.

@@ -119,7 +119,13 @@ impl<V: Clone, E: Clone + Fault> Entry<V, E> {
                 state.failure = None;
             }
             Err(error) => {
-                let count = state.failure.as_ref().map_or(0, |failure| failure.count) + 1;
+                // Another refusal means that someone mended a link and met the next one: the
+                // pauses begin anew, or each further link would take longer to show.
+                let again = state
+                    .failure
+                    .as_ref()
+                    .filter(|failure| failure.error.to_string() == error.to_string());
+                let count = again.map_or(0, |failure| failure.count) + 1;
                 let until = now + back_off(&error, count, jitter);
                 state.failure = Some(Failure {
                     error,
