@@ -1,8 +1,8 @@
 //! A YAML text as a map of strings, by the rules of Kubernetes' YAML library.
 //!
 //! Owns: the YAML 1.1 reading of unquoted scalars, under which the key `n` is `false`, `0123` is
-//! `83` and `1.50` is `1.5`. Refuses: nested values, and quoting the text in an error, since it
-//! was rendered from secrets.
+//! `83` and `1.50` is `1.5`. Refuses: nested values, merge keys, and quoting the text in an error,
+//! since it was rendered from secrets.
 
 mod scalar;
 
@@ -116,14 +116,13 @@ impl<'t> Reader<'t> {
         let mut map = StringMap::default();
         while let Some((key, line)) = self.node()? {
             let (written, key) = match key {
+                Node::Scalar { plain, .. } if plain.as_deref() == Some("<<") => {
+                    let observed = "a merge (<<), which is not supported";
+                    return Err(YamlError::Key { line, observed });
+                }
                 Node::Scalar { plain, text } => match text.into_key() {
-                    Some(key) => (plain, key),
-                    None => {
-                        return Err(YamlError::Key {
-                            line,
-                            observed: "null",
-                        });
-                    }
+                    Ok(key) => (plain, key),
+                    Err(observed) => return Err(YamlError::Key { line, observed }),
                 },
                 Node::Nested(observed) => return Err(YamlError::Key { line, observed }),
             };
@@ -168,7 +167,14 @@ impl<'t> Reader<'t> {
                         line,
                         observed: "not base64",
                     })?,
-                    Some(_) => scalar::resolve(&text),
+                    Some(tag) => {
+                        let resolved = scalar::resolve(&text);
+                        if !resolved.fits(tag) {
+                            let observed = "not what its tag says";
+                            return Err(YamlError::Value { line, observed });
+                        }
+                        resolved
+                    }
                     None if plain => scalar::resolve(&text),
                     None => scalar::Resolved::Text(text.to_string()),
                 };

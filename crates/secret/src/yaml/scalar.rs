@@ -26,21 +26,35 @@ impl Resolved {
             Self::Null => String::new(),
             Self::Bool(flag) => flag.to_string(),
             Self::Integer(digits) => digits,
-            Self::Float(float) => go_float::general(float),
+            // Kubernetes' library prints floats of 64 bits as if they had 32.
+            Self::Float(float) => go_float::general32(float),
             Self::Text(text) => text,
         }
     }
 
-    /// As a key, where floats have 32 bits and null cannot stand.
-    pub(super) fn into_key(self) -> Option<String> {
-        match self {
-            Self::Null => None,
-            Self::Float(float) if float.is_nan() => Some(".nan".to_owned()),
-            Self::Float(f64::INFINITY) => Some(".inf".to_owned()),
-            Self::Float(f64::NEG_INFINITY) => Some("-.inf".to_owned()),
-            Self::Float(float) => Some(go_float::general32(float)),
-            other => Some(other.into_value()),
+    /// Whether it is what the tag of that name demands.
+    pub(super) fn fits(&self, tag: &str) -> bool {
+        match tag {
+            "null" => *self == Self::Null,
+            "bool" => matches!(self, Self::Bool(_)),
+            "int" => matches!(self, Self::Integer(_)),
+            "float" => matches!(self, Self::Integer(_) | Self::Float(_)),
+            _ => true,
         }
+    }
+
+    /// As a key, where neither null nor an integer beyond 64 signed bits can stand.
+    pub(super) fn into_key(self) -> Result<String, &'static str> {
+        Ok(match self {
+            Self::Null => return Err("null"),
+            Self::Integer(digits) if digits.parse::<i64>().is_err() => {
+                return Err("an integer that is too large");
+            }
+            Self::Float(float) if float.is_nan() => ".nan".to_owned(),
+            Self::Float(f64::INFINITY) => ".inf".to_owned(),
+            Self::Float(f64::NEG_INFINITY) => "-.inf".to_owned(),
+            other => other.into_value(),
+        })
     }
 }
 
