@@ -1,3 +1,4 @@
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use proptest::prelude::*;
@@ -6,9 +7,12 @@ use serde_json::{Map, Value, json};
 use super::{apply, check, conflict_message, update};
 use crate::kube::schema::Schema;
 
-fn schema() -> Schema {
-    let file: Value = serde_json::from_str(include_str!("../schema/recorded.json")).unwrap();
-    Schema::parse(&file["schema"]).unwrap()
+fn schema() -> &'static Schema {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+        let file: Value = serde_json::from_str(include_str!("../schema/recorded.json")).unwrap();
+        Schema::parse(&file["schema"]).unwrap()
+    });
+    &SCHEMA
 }
 
 fn managed(object: &Value) -> Value {
@@ -39,7 +43,7 @@ fn owns_as_the_real_server() {
             .pointer("/after/kind")
             .or_else(|| step.pointer("/before/kind"))
             .unwrap();
-        let schema = (kind == "Test").then_some(&schema);
+        let schema = (kind == "Test").then_some(schema);
         let manager = step["manager"].as_str().unwrap();
         let subresource = step["subresource"].as_str();
         let after = step.get("after");
@@ -109,14 +113,14 @@ fn refuses_what_cannot_be_typed() {
         (json!({"lm": "x"}), ".spec.lm: expected list, got &{x}"),
     ] {
         assert_eq!(
-            check(&patch(spec), &schema).unwrap_err(),
+            check(&patch(spec), schema).unwrap_err(),
             format!("{prefix}{expected}")
         );
     }
     assert_eq!(
         check(
             &patch(json!({"req": "a", "puf": {"x": {"y": 1}}, "mp": {"k": "v"}})),
-            &schema
+            schema
         ),
         Ok(())
     );
@@ -244,8 +248,8 @@ proptest! {
     #[test]
     fn apply_is_idempotent(spec in any_spec()) {
         let schema = schema();
-        let once = apply(None, &object(&spec), "one", false, Some(&schema), None, "T").unwrap();
-        let twice = apply(Some(&once), &object(&spec), "one", false, Some(&schema), None, "U").unwrap();
+        let once = apply(None, &object(&spec), "one", false, Some(schema), None, "T").unwrap();
+        let twice = apply(Some(&once), &object(&spec), "one", false, Some(schema), None, "U").unwrap();
         prop_assert_eq!(&twice, &once);
         prop_assert_eq!(&once["spec"], &spec);
     }
@@ -253,13 +257,13 @@ proptest! {
     #[test]
     fn apply_then_remove_returns_to_the_base(base in any_spec(), more in any_spec()) {
         let schema = schema();
-        let first = apply(None, &object(&base), "base", false, Some(&schema), None, "T").unwrap();
+        let first = apply(None, &object(&base), "base", false, Some(schema), None, "T").unwrap();
         // Only what does not conflict can be taken back without a trace.
-        let Ok(second) = apply(Some(&first), &object(&more), "more", false, Some(&schema), None, "T") else {
+        let Ok(second) = apply(Some(&first), &object(&more), "more", false, Some(schema), None, "T") else {
             return Ok(());
         };
         let nothing = json!({"apiVersion": "x.io/v1", "kind": "Test", "metadata": {"name": "t"}});
-        let third = apply(Some(&second), &nothing, "more", false, Some(&schema), None, "T").unwrap();
+        let third = apply(Some(&second), &nothing, "more", false, Some(schema), None, "T").unwrap();
         prop_assert_eq!(managed(&third), managed(&first));
         let sorted = |object: &Value| {
             let mut spec = content(&object["spec"]);
@@ -276,10 +280,10 @@ proptest! {
     #[test]
     fn forced_values_win(base in any_spec(), more in any_spec()) {
         let schema = schema();
-        let first = apply(None, &object(&base), "base", false, Some(&schema), None, "T").unwrap();
-        let second = apply(Some(&first), &object(&more), "more", true, Some(&schema), None, "T").unwrap();
+        let first = apply(None, &object(&base), "base", false, Some(schema), None, "T").unwrap();
+        let second = apply(Some(&first), &object(&more), "more", true, Some(schema), None, "T").unwrap();
         // Whoever applies the same again finds nothing to do and no conflict.
-        let again = apply(Some(&second), &object(&more), "more", false, Some(&schema), None, "U");
+        let again = apply(Some(&second), &object(&more), "more", false, Some(schema), None, "U");
         prop_assert_eq!(again.unwrap(), second);
     }
 
@@ -287,13 +291,13 @@ proptest! {
     fn ownership_survives_any_update(before in any_spec(), after in any_spec()) {
         let schema = schema();
         let mut old = object(&before);
-        update(None, &mut old, "one", None, Some(&schema), "T");
+        update(None, &mut old, "one", None, Some(schema), "T");
         let mut new = object(&after);
-        update(Some(&old), &mut new, "two", None, Some(&schema), "T");
+        update(Some(&old), &mut new, "two", None, Some(schema), "T");
         // Whatever is there is owned: a third party's different value conflicts.
         let mut claim = object(&json!({"req": "other"}));
         claim["spec"]["atl"] = json!(["other"]);
-        let conflicts = apply(Some(&new), &claim, "three", false, Some(&schema), None, "T").unwrap_err();
+        let conflicts = apply(Some(&new), &claim, "three", false, Some(schema), None, "T").unwrap_err();
         prop_assert_eq!(conflicts.iter().any(|conflict| conflict.field == ".spec.atl"), after.get("atl").is_some());
         prop_assert!(conflicts.iter().any(|conflict| conflict.field == ".spec.req"));
     }

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -7,8 +9,10 @@ fn recorded() -> Value {
     serde_json::from_str(include_str!("recorded.json")).unwrap()
 }
 
-fn recorded_schema() -> Schema {
-    Schema::parse(&recorded()["schema"]).unwrap()
+fn recorded_schema() -> &'static Schema {
+    static SCHEMA: LazyLock<Schema> =
+        LazyLock::new(|| Schema::parse(&recorded()["schema"]).unwrap());
+    &SCHEMA
 }
 
 fn object(spec: &Value) -> Value {
