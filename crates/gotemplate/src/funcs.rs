@@ -18,6 +18,7 @@ mod numbers;
 mod paths;
 mod random;
 mod regexes;
+mod semver;
 mod strings;
 mod url;
 mod words;
@@ -34,6 +35,7 @@ pub(crate) static SPRIG: &[&[Declared]] = &[
     paths::TABLE,
     random::TABLE,
     regexes::TABLE,
+    semver::TABLE,
     strings::TABLE,
     url::TABLE,
     words::TABLE,

@@ -10,7 +10,17 @@ use crate::limits::{Fuel, Limit};
 mod syntax;
 mod template;
 
-pub(crate) use ::regex::bytes::{Match, Regex};
+use ::regex::bytes::Match;
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) struct Regex {
+    pub(crate) regex: ::regex::bytes::Regex,
+    /// The names of groups, which may repeat.
+    names: Vec<(Box<str>, usize)>,
+    /// Whether the expression as written is empty.
+    pub(crate) is_empty: bool,
+}
 
 /// How many patterns a template keeps; data-made ones beyond that are compiled each time.
 const KEPT: usize = 64;
@@ -59,19 +69,38 @@ fn compile(pattern: &[u8], max: usize) -> Result<Regex, CallError> {
         .map_err(|_| CallError::new("error parsing regexp: invalid UTF-8"))?;
     let translated = syntax::translate(text)
         .map_err(|reason| CallError::new(format!("error parsing regexp: {reason}")))?;
-    ::regex::bytes::RegexBuilder::new(&translated)
+    let regex = ::regex::bytes::RegexBuilder::new(&translated.pattern)
         .size_limit(max << 10)
         .dfa_size_limit(max << 10)
         .build()
         .map_err(|error| match error {
             ::regex::Error::CompiledTooBig(_) => Limit::RegexBytes(max).into(),
             _ => CallError::new("error parsing regexp: unsupported expression"),
-        })
+        })?;
+    Ok(Regex {
+        regex,
+        names: translated.names,
+        is_empty: text.is_empty(),
+    })
 }
 
-/// All matches, of which empty ones never touch the match before: Go's rule and this crate's.
-pub(crate) fn matches<'s>(regex: &Regex, subject: &'s [u8]) -> impl Iterator<Item = Match<'s>> {
-    regex.find_iter(subject).collect::<Vec<_>>().into_iter()
+/// All matches. Empty ones never touch the match before and never part a character.
+pub(crate) fn matches<'s>(regex: &'s Regex, subject: &'s [u8]) -> impl Iterator<Item = Match<'s>> {
+    regex
+        .regex
+        .find_iter(subject)
+        .filter(|found| !found.is_empty() || is_boundary(subject, found.start()))
+}
+
+/// Whether no character reaches over `at`.
+fn is_boundary(subject: &[u8], at: usize) -> bool {
+    if subject.get(at).is_none_or(|byte| byte & 0xc0 != 0x80) {
+        return true;
+    }
+    (1..=3).take_while(|back| *back <= at).all(|back| {
+        let rest = subject.get(at - back..).unwrap_or_default();
+        crate::unicode::decode(rest).1 <= back
+    })
 }
 
 /// Replaces all matches; with `expand`, `$1`, `${name}` and `$$` stand for groups and a dollar.
@@ -85,14 +114,17 @@ pub(crate) fn replace(
     let max = call.max_value();
     let mut out = Vec::with_capacity(subject.len());
     let mut end = 0;
-    for captures in regex.captures_iter(subject) {
+    for captures in regex.regex.captures_iter(subject) {
         call.step(1)?;
         let Some(whole) = captures.get(0) else {
             continue;
         };
+        if whole.is_empty() && !is_boundary(subject, whole.start()) {
+            continue;
+        }
         out.extend_from_slice(subject.get(end..whole.start()).unwrap_or_default());
         if expand {
-            template::expand(&captures, replacement, &mut out);
+            template::expand(&captures, &regex.names, replacement, &mut out);
         } else {
             out.extend_from_slice(replacement);
         }

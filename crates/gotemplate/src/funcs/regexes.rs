@@ -48,13 +48,13 @@ fn charge(call: &mut Call<'_>, subject: &[u8]) -> Result<(), crate::limits::Limi
 fn is_match(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let regex = call.regex(text(args, 0))?;
     charge(call, text(args, 1))?;
-    Ok(Value::Bool(regex.is_match(text(args, 1))))
+    Ok(Value::Bool(regex.regex.is_match(text(args, 1))))
 }
 
 fn find(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let regex = call.regex(text(args, 0))?;
     charge(call, text(args, 1))?;
-    let found = regex.find(text(args, 1));
+    let found = regex.regex.find(text(args, 1));
     Ok(call.text(found.map_or(&b""[..], |found| found.as_bytes()))?)
 }
 
@@ -96,7 +96,7 @@ fn split(call: &mut Call<'_>, args: &[Value]) -> Answer {
     if count == 0 {
         return Ok(Value::List(List::nil(Elem::Text)));
     }
-    if !regex.as_str().is_empty() && subject.is_empty() {
+    if !regex.is_empty && subject.is_empty() {
         return super::strings::texts_value(call, vec![Text::from("")]);
     }
     let places = places(call, &regex, subject, count)?;

@@ -3,7 +3,12 @@
 use regex::bytes::Captures;
 
 /// Appends `template` with its references replaced; unknown groups are empty.
-pub(super) fn expand(captures: &Captures<'_>, template: &[u8], out: &mut Vec<u8>) {
+pub(super) fn expand(
+    captures: &Captures<'_>,
+    names: &[(Box<str>, usize)],
+    template: &[u8],
+    out: &mut Vec<u8>,
+) {
     let mut rest = template;
     while let Some(at) = rest.iter().position(|b| *b == b'$') {
         out.extend_from_slice(rest.get(..at).unwrap_or_default());
@@ -22,7 +27,10 @@ pub(super) fn expand(captures: &Captures<'_>, template: &[u8], out: &mut Vec<u8>
         let group = if name.bytes().all(|b| b.is_ascii_digit()) && numeric(name) {
             name.parse().ok().and_then(|number: usize| captures.get(number))
         } else {
-            captures.name(name)
+            names
+                .iter()
+                .filter(|(known, _)| **known == *name)
+                .find_map(|(_, number)| captures.get(*number))
         };
         if let Some(group) = group {
             out.extend_from_slice(group.as_bytes());
