@@ -64,7 +64,11 @@ pub(crate) fn string_map(text: &str) -> Result<StringMap, YamlError> {
         match event {
             Event::StreamStart | Event::DocumentStart(..) => {}
             Event::StreamEnd | Event::DocumentEnd => return Ok(StringMap::default()),
-            Event::MappingStart(..) => return reader.entries(),
+            Event::MappingStart(..) => {
+                let map = reader.entries()?;
+                reader.end()?;
+                return Ok(map);
+            }
             Event::SequenceStart(..) => return Err(YamlError::NotAMap("a list")),
             Event::Scalar(text, style, _, _) => {
                 let null = style == ScalarStyle::Plain && scalar::resolve(&text).is_null();
@@ -83,6 +87,8 @@ pub(crate) fn string_map(text: &str) -> Result<StringMap, YamlError> {
 fn options() -> Options {
     granit_parser::options! {
         emit_comments: false,
+        // A line that begins with a percent sign would vanish as an unknown directive.
+        disallow_directives: true,
         block_scalar_eof_without_line_feed: true,
     }
 }
@@ -139,6 +145,17 @@ impl<'t> Reader<'t> {
             map.entries.insert(key, value);
         }
         Ok(map)
+    }
+
+    /// Makes sure that nothing follows the document but another one, which is not read.
+    fn end(&mut self) -> Result<(), YamlError> {
+        loop {
+            match self.next()? {
+                (Event::DocumentEnd, _) => {}
+                (Event::StreamEnd | Event::DocumentStart(true, _), _) => return Ok(()),
+                (_, line) => return Err(YamlError::Syntax { line }),
+            }
+        }
     }
 
     /// The next key or value and its line, or nothing at the end of the map.
