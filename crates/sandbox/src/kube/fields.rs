@@ -3,33 +3,10 @@
 use serde_json::Value;
 
 use super::managed_fields;
+use super::object::meta;
 use super::schema::Schema;
 use super::server::Context;
 use super::status::Status;
-
-/// Whether two states differ at most in their managed fields and resource version.
-#[must_use]
-pub fn same_but_managed(old: &Value, new: &Value) -> bool {
-    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
-        return false;
-    };
-    let rest =
-        |m: &serde_json::Map<String, Value>, n: &serde_json::Map<String, Value>, skip: &[&str]| {
-            let known = |k: &&String| !skip.contains(&k.as_str());
-            m.keys().filter(known).all(|k| m.get(k) == n.get(k))
-                && n.keys().filter(known).all(|k| m.contains_key(k))
-        };
-    if !rest(old, new, &["metadata"]) {
-        return false;
-    }
-    match (
-        old.get("metadata").and_then(Value::as_object),
-        new.get("metadata").and_then(Value::as_object),
-    ) {
-        (Some(m), Some(n)) => rest(m, n, &["managedFields", "resourceVersion"]),
-        _ => false,
-    }
-}
 
 /// Enters a create or update in the object's managed fields.
 pub fn track(ctx: &Context, old: Option<&Value>, new: &mut Value, now: &str) {
@@ -45,6 +22,33 @@ pub fn check(ctx: &Context, applied: &Value) -> Result<(), Status> {
         return Ok(());
     };
     managed_fields::check(applied, schema).map_err(|message| Status::new(500, "", message))
+}
+
+/// Refuses an apply of a built-in kind whose unknown fields were dropped with these warnings.
+///
+/// # Errors
+/// 500, as the API answers.
+pub fn check_known(ctx: &Context, applied: &Value, warnings: &[String]) -> Result<(), Status> {
+    let path = |w: &String| {
+        w.split('"')
+            .nth(1)
+            .map(|p| format!(".{p}: field not declared in schema"))
+    };
+    let found: Vec<String> = warnings.iter().filter_map(path).collect();
+    if ctx.resource.custom.is_some() || found.is_empty() {
+        return Ok(());
+    }
+    let (namespace, name) = (meta(applied, "namespace"), meta(applied, "name"));
+    let (group, version) = (&ctx.resource.group, &ctx.resource.version);
+    let what = format!(
+        "{namespace}/{name}; {group}/{version}, Kind={}",
+        ctx.resource.kind
+    );
+    let message = format!(
+        "failed to create typed patch object ({what}): {}",
+        found.join("\n")
+    );
+    Err(Status::new(500, "", message))
 }
 
 /// Server-side apply: the object after it.

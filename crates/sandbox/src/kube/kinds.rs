@@ -14,6 +14,7 @@ use super::resource::Resource;
 use super::status::{Cause, Status};
 
 pub use crd::CLEANUP;
+pub use data::json_type;
 
 /// Fields of an object's metadata that the API knows.
 const METADATA: &[&str] = &[
@@ -69,6 +70,7 @@ pub fn decode(resource: &Resource, body: &mut Value) -> Result<Vec<String>, Stat
             }
         });
     }
+    metadata_types(resource, body)?;
     if resource.custom.is_some() {
         return Ok(dropped);
     }
@@ -86,7 +88,42 @@ pub fn decode(resource: &Resource, body: &mut Value) -> Result<Vec<String>, Stat
     Ok(dropped)
 }
 
-/// Sets what the server sets in a new or changed object.
+/// Labels and annotations hold strings only.
+fn metadata_types(resource: &Resource, body: &Value) -> Result<(), Status> {
+    for field in ["labels", "annotations"] {
+        let Some(map) = body.get("metadata").and_then(|m| m.get(field)) else {
+            continue;
+        };
+        let values = map.as_object().into_iter().flatten().map(|(_, v)| v);
+        let wrong = values.filter(|v| !v.is_string() && !v.is_null());
+        let wrong = wrong
+            .chain(Some(map).filter(|m| !m.is_object() && !m.is_null()))
+            .next();
+        if let Some(value) = wrong {
+            let (kind, version, found) =
+                (&resource.kind, &resource.version, data::json_type(value));
+            return Err(Status::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: json: cannot unmarshal {found} into Go struct field ObjectMeta.metadata.{field} of type string"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Fills in what decoding fills in; a client that sends it owns it.
+pub fn default(resource: &Resource, new: &mut Value) {
+    match (&*resource.group, &*resource.plural) {
+        ("", "secrets") => data::default_secret(new),
+        ("", "namespaces") => label_namespace(new),
+        ("", "pods") => default_pod(new),
+        ("apiextensions.k8s.io", _) => crd::default(new),
+        ("rbac.authorization.k8s.io", plural) => role::default(plural, new),
+        ("admissionregistration.k8s.io", _) => super::admission::prepare(new),
+        _ => {}
+    }
+}
+
+/// Sets what only the server sets in a new or changed object.
 pub fn prepare(
     resource: &Resource,
     new: &mut Value,
@@ -95,15 +132,17 @@ pub fn prepare(
     now: &str,
 ) {
     match (&*resource.group, &*resource.plural) {
-        ("", "secrets") => data::prepare_secret(new, old),
         ("", "namespaces") => namespace(new, old, subresource),
-        ("", "pods") => pod(new, old),
-        ("apiextensions.k8s.io", _) => crd::prepare(new, old, now),
-        ("apps" | "", "deployments" | "services") if old.is_none() => {
-            set(new, "status", json!({}));
+        ("", "pods") if old.is_none() => {
+            set(
+                new,
+                "status",
+                json!({"phase": "Pending", "qosClass": "BestEffort"}),
+            );
         }
-        ("rbac.authorization.k8s.io", plural) => role::prepare(plural, new),
-        ("admissionregistration.k8s.io", _) => super::admission::prepare(new),
+        ("apiextensions.k8s.io", _) => crd::prepare(new, old, now),
+        ("apps", "deployments") if old.is_none() => set(new, "status", json!({})),
+        ("", "services") if old.is_none() => set(new, "status", json!({"loadBalancer": {}})),
         _ => {}
     }
 }
@@ -148,12 +187,18 @@ pub fn answers_deleted_object(resource: &Resource) -> bool {
     )
 }
 
-fn namespace(new: &mut Value, old: Option<&Value>, subresource: &str) {
+fn label_namespace(new: &mut Value) {
     let name = meta(new, "name").to_owned();
+    if name.is_empty() {
+        return;
+    }
     if let Some(metadata) = object::metadata_mut(new) {
         let labels = metadata.entry("labels").or_insert_with(|| json!({}));
         set(labels, "kubernetes.io/metadata.name", name);
     }
+}
+
+fn namespace(new: &mut Value, old: Option<&Value>, subresource: &str) {
     match old {
         None => {
             set(new, "spec", json!({"finalizers": ["kubernetes"]}));
@@ -166,27 +211,20 @@ fn namespace(new: &mut Value, old: Option<&Value>, subresource: &str) {
     }
 }
 
-fn pod(new: &mut Value, old: Option<&Value>) {
-    if old.is_some() {
+fn default_pod(new: &mut Value) {
+    let Some(spec) = new.get_mut("spec") else {
         return;
-    }
-    set(
-        new,
-        "status",
-        json!({"phase": "Pending", "qosClass": "BestEffort"}),
-    );
-    if let Some(spec) = new.get_mut("spec") {
-        for (field, value) in [
-            ("restartPolicy", "Always"),
-            ("serviceAccountName", "default"),
-            ("dnsPolicy", "ClusterFirst"),
-            ("schedulerName", "default-scheduler"),
-        ] {
-            if text(spec, field).is_empty() {
-                set(spec, field, value);
-            }
+    };
+    for (field, value) in [
+        ("restartPolicy", "Always"),
+        ("serviceAccountName", "default"),
+        ("dnsPolicy", "ClusterFirst"),
+        ("schedulerName", "default-scheduler"),
+    ] {
+        if text(spec, field).is_empty() {
+            set(spec, field, value);
         }
-        let account = text(spec, "serviceAccountName").to_owned();
-        set(spec, "serviceAccount", account);
     }
+    let account = text(spec, "serviceAccountName").to_owned();
+    set(spec, "serviceAccount", account);
 }

@@ -80,8 +80,14 @@ fn suffix() -> String {
 pub fn carry(resource: &Resource, old: &Object, new: &mut Value) -> Result<(), Status> {
     let uid = meta(new, "uid");
     if !uid.is_empty() && uid != old.uid() {
+        let mut place = format!("{}/{}", resource.plural, old.namespace());
+        if !resource.group.is_empty() && resource.custom.is_some() {
+            place = format!("{}/{place}", resource.group);
+        }
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: /registry/{}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            place.trim_end_matches('/'),
+            old.name(),
             old.uid()
         );
         return Err(Status::conflict(
@@ -148,7 +154,13 @@ pub fn is_new_generation(resource: &Resource, old: &Value, new: &Value) -> bool 
 #[must_use]
 pub fn validate(resource: &Resource, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let name = meta(value, "name");
+    let (name, prefix) = (meta(value, "name"), meta(value, "generateName"));
+    // The prefix may end in a dash, which what follows makes valid.
+    if !prefix.is_empty()
+        && let Some(why) = name_rule(resource)(&format!("{}a", prefix.trim_end_matches('-')))
+    {
+        causes.push(invalid_value("metadata.generateName", &json!(prefix), why));
+    }
     if name.is_empty() {
         causes.push(required(
             "metadata.name",
@@ -168,7 +180,7 @@ pub fn validate(resource: &Resource, value: &Value) -> Vec<Cause> {
     for (at, finalizer) in object::finalizers(value).enumerate() {
         let field = format!("metadata.finalizers[{at}]");
         if let Some(why) = names::label_key(finalizer) {
-            causes.push(invalid_value(field, &json!(finalizer), why));
+            causes.push(invalid_value("metadata.finalizers", &json!(finalizer), why));
         } else if is_core
             && !finalizer.contains('/')
             && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes")
@@ -232,15 +244,8 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
     for (at, owner) in object::items(metadata, "ownerReferences").enumerate() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if object::text(owner, field).is_empty() {
-                let why = match field {
-                    "apiVersion" => "version must not be empty",
-                    _ => "must not be empty",
-                };
-                causes.push(invalid_value(
-                    format!("metadata.ownerReferences[{at}].{field}"),
-                    &json!(""),
-                    why,
-                ));
+                let field = format!("metadata.ownerReferences[{at}].{field}");
+                causes.push(required(field, "must not be empty"));
             }
         }
         if owner.get("controller").and_then(Value::as_bool) == Some(true) {

@@ -5,11 +5,14 @@
 mod custom;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 pub use custom::{Custom, resources};
+use serde_json::Value;
 
+use super::openapi;
 use super::store::Bucket;
+use super::table::Table;
 
 /// Verbs of an ordinary resource, in the order discovery lists them.
 pub const ALL_VERBS: &[&str] = &[
@@ -56,6 +59,8 @@ pub struct Resource {
     pub bucket: Bucket,
     /// The apiVersion under which they are kept.
     pub stored_as: Arc<str>,
+    /// What `kubectl get` shows.
+    pub table: Arc<Table>,
     /// What a CRD adds.
     pub custom: Option<Arc<Custom>>,
 }
@@ -268,6 +273,7 @@ impl BuiltIn {
             generation: has(Generation),
             bucket: Bucket::new(home, self.plural),
             stored_as: group_version(home, self.version).into(),
+            table: Arc::new(Table::builtin(self.group, self.kind)),
             custom: None,
         }
     }
@@ -275,13 +281,21 @@ impl BuiltIn {
 
 type Version = (Arc<str>, Arc<str>);
 
+/// OpenAPI documents, made when first asked for.
+#[derive(Debug, Default)]
+struct Documents {
+    index: OnceLock<Arc<Value>>,
+    made: Mutex<BTreeMap<String, Arc<Value>>>,
+}
+
 /// All served resources, as of one moment.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Catalogue {
     /// Group and version, then plural.
     versions: BTreeMap<Version, BTreeMap<Arc<str>, Arc<Resource>>>,
     /// Per group of a CRD, its versions by priority.
     orders: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    documents: Documents,
 }
 
 impl Catalogue {
@@ -336,9 +350,46 @@ impl Catalogue {
             .find_map(|v| self.get(&bucket.group, v, &bucket.plural))
     }
 
-    /// Every resource.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.versions.values().flat_map(BTreeMap::values)
+    fn described(&self) -> Vec<openapi::Resource> {
+        let all = self.versions.values().flat_map(BTreeMap::values);
+        all.map(|r| openapi::Resource {
+            group: r.group.to_string(),
+            version: r.version.to_string(),
+            kind: r.kind.clone(),
+            plural: r.plural.to_string(),
+            singular: r.singular.clone(),
+            namespaced: r.namespaced,
+            verbs: r.verbs.iter().map(|&v| v.to_owned()).collect(),
+            schema: r.custom.as_ref().map(|c| c.raw.clone()),
+            subresources: if r.status {
+                vec!["status".to_owned()]
+            } else {
+                Vec::new()
+            },
+        })
+        .collect()
+    }
+
+    /// The OpenAPI v3 index.
+    pub fn openapi(&self) -> Arc<Value> {
+        let make = || Arc::new(openapi::index(&self.described()));
+        Arc::clone(self.documents.index.get_or_init(make))
+    }
+
+    /// The OpenAPI v3 document of a group and version.
+    pub fn document(&self, group: &str, version: &str) -> Option<Arc<Value>> {
+        let key = group_version(group, version);
+        let mut made = self
+            .documents
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(document) = made.get(&key) {
+            return Some(Arc::clone(document));
+        }
+        let document = Arc::new(openapi::document(&self.described(), group, version)?);
+        made.insert(key, Arc::clone(&document));
+        Some(document)
     }
 }
 
@@ -364,15 +415,15 @@ fn priority(version: &str) -> (u8, u32, u32) {
 /// The catalogue that requests see; replaced whole when a CRD changes.
 #[derive(Debug)]
 pub struct Registry {
-    built_in: Catalogue,
+    built_in: Arc<Catalogue>,
     now: RwLock<Arc<Catalogue>>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        let built_in = Catalogue::built_in();
+        let built_in = Arc::new(Catalogue::built_in());
         Self {
-            now: RwLock::new(Arc::new(built_in.clone())),
+            now: RwLock::new(Arc::clone(&built_in)),
             built_in,
         }
     }
@@ -387,7 +438,11 @@ impl Registry {
 
     /// Serves the built-in resources and these.
     pub fn replace(&self, custom: Vec<Resource>) {
-        let mut all = self.built_in.clone();
+        let mut all = Catalogue {
+            versions: self.built_in.versions.clone(),
+            orders: self.built_in.orders.clone(),
+            documents: Documents::default(),
+        };
         custom.into_iter().for_each(|r| all.add(r));
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
     }

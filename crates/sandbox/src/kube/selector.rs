@@ -39,6 +39,17 @@ impl Labels {
             return Ok(Self(all));
         }
         loop {
+            if let other @ Token::Symbol(_) = tokens.peek()
+                && other != Token::Symbol("!")
+            {
+                return Err(match all.is_empty() {
+                    true => format!(
+                        "found '{}', expected: !, identifier, or 'end of string'",
+                        other.text()
+                    ),
+                    false => format!("found '{}', expected: identifier after ','", other.text()),
+                });
+            }
             all.push(
                 requirement(&mut tokens)
                     .map_err(|found| format!("unable to parse requirement: {found}"))?,
@@ -48,7 +59,7 @@ impl Labels {
                 Token::Symbol(",") => {}
                 other => {
                     return Err(format!(
-                        "unable to parse requirement: found '{}', expected: ',' or 'end of string'",
+                        "found '{}', expected: ',' or 'end of string'",
                         other.text()
                     ));
                 }
@@ -182,17 +193,17 @@ fn requirement(tokens: &mut Tokens<'_>) -> Result<Requirement, String> {
         Token::End | Token::Symbol(",") => Rule::Exists,
         Token::Symbol("=" | "==") => {
             tokens.next();
-            Rule::In(vec![value(tokens)?])
+            Rule::In(vec![value(&key, tokens)?])
         }
         Token::Symbol("!=") => {
             tokens.next();
-            Rule::NotIn(vec![value(tokens)?])
+            Rule::NotIn(vec![value(&key, tokens)?])
         }
         Token::Symbol(sign @ ("<" | ">")) => {
             tokens.next();
-            let limit = value(tokens)?
-                .parse()
-                .map_err(|_| "for 'Gt', 'Lt' operators, the value must be an integer".to_owned())?;
+            let text = value(&key, tokens)?;
+            let limit = text.parse()
+                .map_err(|_| format!("values[0]: Invalid value: {text:?}: for 'Gt', 'Lt' operators, the value must be an integer"))?;
             if sign == ">" {
                 Rule::Above(limit)
             } else {
@@ -230,13 +241,15 @@ fn key(tokens: &mut Tokens<'_>) -> Result<String, String> {
     }
 }
 
-fn value(tokens: &mut Tokens<'_>) -> Result<String, String> {
+fn value(key: &str, tokens: &mut Tokens<'_>) -> Result<String, String> {
     match tokens.peek() {
         Token::Word(word) => {
             tokens.next();
             match super::names::label_value(word) {
                 None => Ok(word.to_owned()),
-                Some(why) => Err(format!("values[0]: Invalid value: \"{word}\": {why}")),
+                Some(why) => Err(format!(
+                    "values[0][{key}]: Invalid value: \"{word}\": {why}"
+                )),
             }
         }
         Token::End | Token::Symbol(",") => Ok(String::new()),

@@ -158,14 +158,19 @@ async fn resource(
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Status> {
-    let mut params = Params::parse(parts.uri.query().unwrap_or_default())?;
-    let verb = verb(&parts.method, &target, &params)?;
+    let query = parts.uri.query().unwrap_or_default();
+    let watching = url::form_urlencoded::parse(query.as_bytes())
+        .any(|(k, v)| k == "watch" && matches!(&*v, "" | "1" | "true"));
+    let verb = verb(&parts.method, &target, watching)?;
     auth::authorize(&app, &caller, verb, &target)?;
-    let resource = app
-        .registry
-        .catalogue()
-        .get(&target.group, &target.version, &target.plural);
-    let resource = resource.ok_or_else(Status::no_such_resource)?;
+    let catalogue = app.registry.catalogue();
+    if !target.group.is_empty() && !catalogue.groups().any(|(g, _)| **g == *target.group) {
+        return Ok(discovery::not_found());
+    }
+    let mut params = Params::parse(query, verb)?;
+    let resource = catalogue
+        .get(&target.group, &target.version, &target.plural)
+        .ok_or_else(Status::no_such_resource)?;
     // The namespace of a cluster-scoped path and the reverse serve nothing.
     if !resource.namespaced && !target.namespace.is_empty() {
         return Err(Status::no_such_resource());
@@ -173,7 +178,7 @@ async fn resource(
     params.watch = verb == "watch";
     let manager = manager(&params, &parts.headers);
     let ctx = Context {
-        shape: request::shape(&parts.headers)?,
+        shape: request::shape(&parts.headers, params.include)?,
         resource,
         target,
         params,
@@ -205,7 +210,8 @@ async fn subresource(
         }
         _ => return Err(Status::no_such_resource()),
     }
-    if !resource.verbs.contains(&verb) {
+    let is_namespaces = resource.is("", "namespaces");
+    if !resource.verbs.contains(&verb) || (is_namespaces && verb == "deletecollection") {
         return Ok(None);
     }
     let deprecated = resource.custom.as_ref().and_then(|c| c.deprecated.clone());
@@ -233,13 +239,13 @@ async fn subresource(
     Ok(Some(response))
 }
 
-fn verb(method: &Method, target: &Target, params: &Params) -> Result<&'static str, Status> {
+fn verb(method: &Method, target: &Target, watching: bool) -> Result<&'static str, Status> {
     let collection = target.name.is_empty();
     Ok(match *method {
-        Method::GET | Method::HEAD if params.watch && target.subresource.is_empty() => "watch",
+        Method::GET | Method::HEAD if watching && target.subresource.is_empty() => "watch",
         Method::GET | Method::HEAD if collection => "list",
         Method::GET | Method::HEAD => "get",
-        Method::POST => "create",
+        Method::POST if collection || !target.subresource.is_empty() => "create",
         Method::PUT if !collection => "update",
         Method::PATCH if !collection => "patch",
         Method::DELETE if collection => "deletecollection",

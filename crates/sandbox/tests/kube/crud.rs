@@ -166,7 +166,7 @@ async fn patches_in_their_languages() {
         c.merge(&path, &json!({"metadata": {"name": "y"}}))
             .await
             .code,
-        422
+        400
     );
     assert_eq!(
         c.merge(&format!("{SECRETS}/no"), &json!({})).await.code,
@@ -306,7 +306,7 @@ async fn dry_run_writes_nothing() {
         c.post(&format!("{SECRETS}?dryRun=Some"), &secret("y"))
             .await
             .code,
-        400
+        422
     );
 }
 

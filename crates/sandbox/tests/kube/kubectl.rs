@@ -152,7 +152,7 @@ async fn kubectl_finds_a_cluster() {
 }
 
 fn looks(k: &Kubectl) {
-    assert!(k.ok("version").contains("Server Version: v1.37"));
+    assert!(k.run("version").text.contains("Server Version: v1.37"));
     let resources = k.ok("api-resources");
     assert!(
         resources.lines().any(|l| l.starts_with("secrets "))
@@ -402,7 +402,7 @@ fn waits(k: &Kubectl) {
         .spawn()
         .unwrap();
     let mut watching = k
-        .command("get configmaps -w --output-watch-events -o name")
+        .command("get configmaps -w --output-watch-events")
         .spawn()
         .unwrap();
     std::thread::sleep(Duration::from_millis(600));
@@ -417,6 +417,8 @@ fn waits(k: &Kubectl) {
             .any(|l| l.starts_with("DELETED") && l.contains("held")),
         "{seen}"
     );
+
+    assert_eq!(seen.matches("NAME").count(), 1, "one heading: {seen}");
 
     let owner: Value = serde_json::from_str(&k.ok("create configmap owner -o json")).unwrap();
     let child = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "child", "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap",

@@ -10,8 +10,8 @@ use crate::kube::status::{Cause, invalid_value, required};
 /// Keeps a definition until its objects are gone.
 pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-/// Defaults and the status: names are accepted and the resource established at once.
-pub(super) fn prepare(new: &mut Value, old: Option<&Value>, now: &str) {
+/// Names and conversion, when left out.
+pub(super) fn default(new: &mut Value) {
     let Some(spec) = new.get_mut("spec") else {
         return;
     };
@@ -20,15 +20,21 @@ pub(super) fn prepare(new: &mut Value, old: Option<&Value>, now: &str) {
     }
     if let Some(names) = spec.get_mut("names") {
         let kind = text(names, "kind").to_owned();
-        for (field, value) in [
+        let defaults = [
             ("singular", kind.to_lowercase()),
             ("listKind", format!("{kind}List")),
-        ] {
+        ];
+        for (field, value) in defaults {
             if text(names, field).is_empty() {
                 set(names, field, value);
             }
         }
     }
+}
+
+/// The status: names are accepted and the resource established at once.
+pub(super) fn prepare(new: &mut Value, old: Option<&Value>, now: &str) {
+    let Some(spec) = new.get("spec") else { return };
     let accepted = spec.get("names").cloned().unwrap_or_default();
     let mut stored: Vec<String> =
         object::strings(old.and_then(|o| o.pointer("/status/storedVersions")))

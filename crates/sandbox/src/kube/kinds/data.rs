@@ -41,9 +41,15 @@ pub(super) fn decode(resource: &Resource, body: &mut Value) -> Result<(), Status
             Some(Value::Object(map)) => {
                 check_map(map, kind, field, binary.contains(field)).map_err(refuse)?
             }
-            Some(_) => {
+            Some(other) => {
+                let found = json_type(other);
+                let wanted = if binary.contains(field) {
+                    "[]uint8"
+                } else {
+                    "string"
+                };
                 return Err(refuse(format!(
-                    "json: cannot unmarshal into Go struct field {kind}.{field} of type map[string]"
+                    "json: cannot unmarshal {found} into Go struct field {kind}.{field} of type map[string]{wanted}"
                 )));
             }
         }
@@ -73,12 +79,7 @@ fn check_map(
             }
             Value::String(_) => {}
             other => {
-                let found = match other {
-                    Value::Bool(_) => "bool",
-                    Value::Number(_) => "number",
-                    Value::Array(_) => "array",
-                    _ => "object",
-                };
+                let found = json_type(other);
                 return Err(format!(
                     "json: cannot unmarshal {found} into Go struct field {kind}.{field} of type {wanted}"
                 ));
@@ -88,8 +89,21 @@ fn check_map(
     Ok(())
 }
 
+/// A value's type in the words of Go's JSON decoder.
+#[must_use]
+pub fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// `stringData` into `data`; the default type.
-pub(super) fn prepare_secret(new: &mut Value, _old: Option<&Value>) {
+pub(super) fn default_secret(new: &mut Value) {
     let plain = crate::kube::object::unset(new, "stringData");
     if let (Some(Value::Object(plain)), Some(map)) = (plain, new.as_object_mut())
         && !plain.is_empty()

@@ -8,7 +8,7 @@ use crate::kube::status::{Cause, invalid_value, required, unsupported};
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// API groups of subjects and of the role, when left out.
-pub(super) fn prepare(plural: &str, new: &mut Value) {
+pub(super) fn default(plural: &str, new: &mut Value) {
     if !plural.ends_with("bindings") {
         return;
     }

@@ -8,21 +8,7 @@ use super::{ALL_VERBS, Resource, group_version};
 use crate::kube::object::{items, strings, text};
 use crate::kube::schema::Schema;
 use crate::kube::store::Bucket;
-
-/// A column of `kubectl get`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Printer {
-    /// Heading.
-    pub name: String,
-    /// `string`, `date`, `integer`, `boolean`, `number`.
-    pub kind: String,
-    /// JSONPath of the value.
-    pub path: String,
-    /// Above 0: only in wide output.
-    pub priority: i64,
-    /// What it shows.
-    pub description: String,
-}
+use crate::kube::table::Table;
 
 /// The part of a version that only custom resources have.
 #[derive(Debug)]
@@ -33,8 +19,6 @@ pub struct Custom {
     pub raw: Value,
     /// JSONPaths that field selectors may name.
     pub selectable: Vec<String>,
-    /// Columns.
-    pub columns: Vec<Printer>,
     /// Warning to give on every use, when the version is deprecated.
     pub deprecated: Option<String>,
 }
@@ -85,6 +69,7 @@ pub fn resources(crd: &Value) -> Vec<Resource> {
                 generation: true,
                 bucket: Bucket::new(group, text(names, "plural")),
                 stored_as: group_version(group, storage).into(),
+                table: Arc::new(Table::custom(v.get("additionalPrinterColumns"))),
                 custom: Some(Arc::new(custom(v, group, kind))),
             }
         })
@@ -100,15 +85,6 @@ fn custom(version: &Value, group: &str, kind: &str) -> Custom {
         .pointer("/schema/openAPIV3Schema")
         .cloned()
         .unwrap_or(Value::Null);
-    let columns = items(version, "additionalPrinterColumns")
-        .map(|c| Printer {
-            name: text(c, "name").to_owned(),
-            kind: text(c, "type").to_owned(),
-            path: text(c, "jsonPath").to_owned(),
-            priority: c.get("priority").and_then(Value::as_i64).unwrap_or(0),
-            description: text(c, "description").to_owned(),
-        })
-        .collect();
     let deprecated = flag(version, "deprecated").then(|| {
         let said = text(version, "deprecationWarning");
         let usual = || format!("{group}/{} {kind} is deprecated", text(version, "name"));
@@ -124,7 +100,6 @@ fn custom(version: &Value, group: &str, kind: &str) -> Custom {
         selectable: items(version, "selectableFields")
             .map(|f| text(f, "jsonPath").to_owned())
             .collect(),
-        columns,
         deprecated,
     }
 }

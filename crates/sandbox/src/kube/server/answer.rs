@@ -11,6 +11,7 @@ use super::request::Shape;
 use crate::kube::object::{Object, set, unset};
 use crate::kube::resource::Resource;
 use crate::kube::status::Status;
+use crate::kube::table::IncludeObject;
 
 /// Fields of an event in its stored (core) form and in the newer API's.
 const EVENT_FIELDS: &[(&str, &str)] = &[
@@ -66,22 +67,17 @@ pub fn full(resource: &Resource, object: &Object) -> Bytes {
     object.full_as(&resource.api_version())
 }
 
-/// One object in the wanted shape.
+/// One object in the wanted shape; `now` is in RFC 3339 and only matters to tables.
 #[must_use]
-pub fn one(resource: &Resource, object: &Object, shape: Shape, now: i64) -> Bytes {
+pub fn one(resource: &Resource, object: &Object, shape: Shape, now: &str) -> Bytes {
     match shape {
         Shape::Full => full(resource, object),
         Shape::Partial => object.partial(),
-        Shape::Table => table(
-            resource,
-            &[object.value()],
-            &Page {
-                version: object.version(),
-                ..Page::default()
-            },
-            true,
-            now,
-        ),
+        Shape::Table(include) => {
+            let metadata = json!({"resourceVersion": object.version().to_string()});
+            let table = table(resource, &[object.value()], &metadata, include, now);
+            Bytes::from(table.to_string())
+        }
     }
 }
 
@@ -90,21 +86,30 @@ pub fn one(resource: &Resource, object: &Object, shape: Shape, now: i64) -> Byte
 pub fn table(
     resource: &Resource,
     objects: &[&Value],
-    page: &Page,
-    _columns: bool,
-    _now: i64,
-) -> Bytes {
-    let rows: Vec<Value> = objects
-        .iter()
-        .map(|o| json!({"cells": [crate::kube::object::meta(o, "name"), crate::kube::object::meta(o, "creationTimestamp")],
-            "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": o.get("metadata")}}))
-        .collect();
-    let _ = resource;
-    Bytes::from(json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": page.version.to_string()},
-        "columnDefinitions": [
-            {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0},
-            {"name": "Created At", "type": "date", "format": "", "description": "", "priority": 0}],
-        "rows": rows}).to_string())
+    metadata: &Value,
+    include: IncludeObject,
+    now: &str,
+) -> Value {
+    if !is_renamed(resource) {
+        let served = |o: &&Value| match include {
+            IncludeObject::Object if resource.custom.is_some() => {
+                let mut copy = (*o).clone();
+                to_served(resource, &mut copy);
+                Some(copy)
+            }
+            _ => None,
+        };
+        let copies: Vec<Option<Value>> = objects.iter().map(served).collect();
+        let rows = objects
+            .iter()
+            .zip(&copies)
+            .map(|(o, c)| c.as_ref().unwrap_or(o));
+        return resource.table.render(rows, metadata, include, now);
+    }
+    // The table of events reads the core form.
+    resource
+        .table
+        .render(objects.iter().copied(), metadata, include, now)
 }
 
 /// What a page of a list says of itself.
@@ -116,6 +121,19 @@ pub struct Page {
     pub continuation: Option<String>,
     /// How many objects follow.
     pub remaining: usize,
+}
+
+impl Page {
+    /// The metadata of the list.
+    #[must_use]
+    pub fn metadata(&self) -> Value {
+        let mut metadata = json!({"resourceVersion": self.version.to_string()});
+        if let Some(continuation) = &self.continuation {
+            set(&mut metadata, "continue", continuation.as_str());
+            set(&mut metadata, "remainingItemCount", self.remaining);
+        }
+        metadata
+    }
 }
 
 /// A list in the wanted shape.
@@ -130,11 +148,7 @@ pub fn list<'a>(
         Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         _ => (resource.list_kind.as_str(), resource.api_version()),
     };
-    let mut metadata = json!({"resourceVersion": page.version.to_string()});
-    if let Some(continuation) = &page.continuation {
-        set(&mut metadata, "continue", continuation.as_str());
-        set(&mut metadata, "remainingItemCount", page.remaining);
-    }
+    let metadata = page.metadata();
     let mut out = BytesMut::with_capacity(64 * 1024);
     out.put_slice(
         format!(

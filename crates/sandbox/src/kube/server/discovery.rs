@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::Response;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{App, answer};
@@ -25,8 +24,11 @@ const NO_COLLECTION: &[&str] = &[
 /// Answers any path that is no resource's.
 ///
 /// # Errors
-/// None of its own; kept for the road's shape.
+/// 405 for anything but reading.
 pub fn serve(app: &App, parts: &Parts) -> Result<Response, Status> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(Status::method_not_allowed());
+    }
     let path = parts.uri.path().trim_end_matches('/');
     let headers = &parts.headers;
     let catalogue = app.registry.catalogue();
@@ -81,7 +83,8 @@ fn plain(code: StatusCode, text: &'static str) -> Response {
     response
 }
 
-fn not_found() -> Response {
+/// What a path that serves nothing answers.
+pub fn not_found() -> Response {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
@@ -235,7 +238,12 @@ fn aggregated(catalogue: &Catalogue, core: bool) -> Response {
     response
 }
 
-fn openapi(_catalogue: &Catalogue, _path: &str) -> Response {
-    let _ = Body::empty();
-    not_found()
+fn openapi(catalogue: &Catalogue, path: &str) -> Response {
+    let target = match path.split('/').collect::<Vec<_>>().as_slice() {
+        [""] | [] => return document(&catalogue.openapi()),
+        ["api", version] => catalogue.document("", version),
+        ["apis", group, version] => catalogue.document(group, version),
+        _ => None,
+    };
+    target.map_or_else(not_found, |found| document(&found))
 }

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::write::{self, TRIES, Tracking, respond};
 use super::{App, Context, answer, body};
+use crate::kube::kinds::json_type;
 use crate::kube::object::{self, Object, meta, text};
-use crate::kube::status::Status;
+use crate::kube::status::{Cause, Status, invalid_value};
 use crate::kube::{fields, json_patch, strategic};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,6 @@ enum Language {
     Strategic,
     Apply,
 }
-
-const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
 
 /// `PATCH` on an object.
 ///
@@ -39,11 +38,12 @@ pub async fn patch(
         "application/json-patch+json" => Language::Json,
         "application/strategic-merge-patch+json" if !custom => Language::Strategic,
         "application/apply-patch+yaml" => Language::Apply,
-        _ if custom => return Err(Status::unsupported_media_type(ACCEPTED)),
         _ => {
-            return Err(Status::unsupported_media_type(&format!(
-                "{ACCEPTED}, application/strategic-merge-patch+json"
-            )));
+            let status = Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            return Err(Status {
+                details: Some(Box::default()),
+                ..status
+            });
         }
     };
     let bytes = body::bytes(content).await?;
@@ -62,8 +62,8 @@ pub async fn patch(
             vec![cause],
         ));
     }
-    let patch: Value = serde_json::from_slice(&bytes)
-        .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+    let patch: Value =
+        serde_json::from_slice(&bytes).map_err(|_| Status::bad_request("invalid JSON patch"))?;
     for _ in 0..TRIES {
         let old = app
             .store
@@ -109,43 +109,65 @@ fn patched(
     match language {
         Language::Merge => {
             if !patch.is_object() {
-                return Err(Status::bad_request(
-                    "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
-                ));
+                return Err(Status::bad_request(format!(
+                    "error decoding patch: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    json_type(patch)
+                )));
             }
             merge(&mut new, patch);
         }
-        Language::Json => json_patch::apply(&mut new, patch).map_err(|e| json_refusal(ctx, &e))?,
+        Language::Json if !patch.is_array() => {
+            let found = json_type(patch);
+            return Err(Status::bad_request(format!(
+                "error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp"
+            )));
+        }
+        Language::Json => json_patch::apply(&mut new, patch).map_err(|_| rejected())?,
         Language::Strategic => {
             strategic::apply(&mut new, patch).map_err(|e| Status::bad_request(e.to_string()))?
         }
         Language::Apply => {}
     }
-    if meta(&new, "name") != ctx.target.name {
-        let cause = crate::kube::status::invalid_value(
-            "metadata.name",
-            &meta(&new, "name").into(),
-            "field is immutable",
-        );
-        return Err(Status::invalid(
-            &ctx.resource.group,
-            &ctx.resource.kind,
-            &ctx.target.name,
-            vec![cause],
-        ));
+    let (name, uid) = (meta(&new, "name"), meta(&new, "uid"));
+    if name != ctx.target.name {
+        return Err(misnamed(ctx, name));
     }
-    write::incoming(ctx, new, warnings)
+    let (group, kind) = (&ctx.resource.group, &ctx.resource.kind);
+    if uid != old.uid() {
+        let cause = invalid_value("metadata.uid", &uid.into(), "field is immutable");
+        return Err(Status::invalid(group, kind, name, vec![cause]));
+    }
+    // What cannot be decoded after the patch is the patch's fault.
+    write::incoming(ctx, new, warnings).map_err(|status| match status.reason {
+        "BadRequest"
+            if status.message.contains("cannot be handled as")
+                && !status.message.contains("strict") =>
+        {
+            let cause = Cause {
+                reason: "FieldValueInvalid".into(),
+                message: format!("Invalid value: {}", status.message),
+                field: "patch".into(),
+            };
+            Status::invalid("", "", "", vec![cause])
+        }
+        _ => status,
+    })
 }
 
-fn json_refusal(ctx: &Context, error: &json_patch::PatchError) -> Status {
-    let mut status = Status::invalid(
-        &ctx.resource.group,
-        &ctx.resource.kind,
-        &ctx.target.name,
-        Vec::new(),
-    );
-    status.message = error.to_string();
-    status
+/// The API tells nothing of what in a JSON patch fails.
+fn rejected() -> Status {
+    let message = "the server rejected our request due to an error in our request";
+    Status {
+        details: Some(Box::default()),
+        ..Status::new(422, "Invalid", message)
+    }
+}
+
+fn misnamed(ctx: &Context, given: &str) -> Status {
+    let name = &ctx.target.name;
+    Status::bad_request(format!(
+        "the name of the object ({given}) does not match the name on the URL ({name})"
+    ))
 }
 
 /// RFC 7386.
@@ -177,9 +199,15 @@ async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response
             vec![cause],
         ));
     }
-    let given = text(&applied, "apiVersion");
-    if given.is_empty() || text(&applied, "kind").is_empty() {
-        return Err(Status::bad_request("invalid object type: /, Kind="));
+    let (version, kind) = (text(&applied, "apiVersion"), text(&applied, "kind"));
+    if version != ctx.resource.api_version() || kind != ctx.resource.kind {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        let message = format!("invalid object type: {group}/{version}, Kind={kind}");
+        return Err(Status::bad_request(message));
+    }
+    let given = meta(&applied, "name");
+    if !given.is_empty() && given != ctx.target.name {
+        return Err(misnamed(ctx, given));
     }
     if applied
         .pointer("/metadata/managedFields")
@@ -190,6 +218,7 @@ async fn apply(app: &Arc<App>, ctx: &Context, applied: Value) -> Result<Response
     fields::check(ctx, &applied)?;
     let mut warnings = Vec::new();
     let mut applied = write::incoming(ctx, applied, &mut warnings)?;
+    fields::check_known(ctx, &applied, &warnings)?;
     if ctx.target.subresource.is_empty() && ctx.resource.status {
         object::unset(&mut applied, "status");
     }

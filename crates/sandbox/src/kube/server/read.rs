@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 
 use super::answer::{self, Page};
-use super::request::Shape;
+use super::request::{self, Shape};
 use super::{App, Context};
 use crate::kube::object::Object;
 use crate::kube::selector::{Fields, Labels};
@@ -55,7 +55,7 @@ pub fn get(app: &App, ctx: &Context) -> Result<Response, Status> {
     let object = find(app, ctx)?;
     Ok(answer::json(
         StatusCode::OK,
-        answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix()),
+        answer::one(&ctx.resource, &object, ctx.shape, &app.now()),
     ))
 }
 
@@ -132,6 +132,7 @@ impl Selection {
 /// # Errors
 /// 400 for what cannot be read, 410 for a continuation that is no longer known.
 pub fn list(app: &App, ctx: &Context) -> Result<Response, Status> {
+    request::check_list(&ctx.params)?;
     let selection = Selection::of(ctx)?;
     let (snapshot, id, start) = if ctx.params.continuation.is_empty() {
         check_version(app, ctx)?;
@@ -168,9 +169,11 @@ pub fn list(app: &App, ctx: &Context) -> Result<Response, Status> {
     }
     let objects = snapshot.objects.get(start..end).unwrap_or_default();
     let body = match ctx.shape {
-        Shape::Table => {
+        Shape::Table(include) => {
             let values: Vec<_> = objects.iter().map(|o| o.value()).collect();
-            answer::table(&ctx.resource, &values, &page, true, app.clock.unix())
+            let metadata = page.metadata();
+            let table = answer::table(&ctx.resource, &values, &metadata, include, &app.now());
+            bytes::Bytes::from(table.to_string())
         }
         shape => answer::list(
             &ctx.resource,
@@ -183,7 +186,7 @@ pub fn list(app: &App, ctx: &Context) -> Result<Response, Status> {
 }
 
 fn token(text: &str) -> Result<(String, usize), Status> {
-    let wrong = || Status::bad_request("continue key is not valid");
+    let wrong = || Status::bad_request("invalid continue token: continue key is not valid");
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
     let text = String::from_utf8(bytes).map_err(|_| wrong())?;
     let (id, at) = text.split_once('/').ok_or_else(wrong)?;
@@ -196,12 +199,6 @@ fn check_version(app: &App, ctx: &Context) -> Result<(), Status> {
         ctx.params.resource_version.as_str(),
         ctx.params.version_match.as_str(),
     );
-    if !rule.is_empty() && asked.is_empty() {
-        let message = format!(
-            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, got {rule}"
-        );
-        return Err(Status::bad_request(message));
-    }
     if asked.is_empty() || asked == "0" {
         return Ok(());
     }
@@ -221,8 +218,9 @@ fn check_version(app: &App, ctx: &Context) -> Result<(), Status> {
 /// 400 for anything else.
 pub fn version(text: &str) -> Result<u64, Status> {
     text.parse().map_err(|_| {
+        let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
         Status::bad_request(format!(
-            "invalid resourceVersion: strconv.ParseUint: parsing {text:?}: invalid syntax"
+            "invalid resource version: resourceVersion: Invalid value: {text:?}: {why}"
         ))
     })
 }

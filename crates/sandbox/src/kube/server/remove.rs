@@ -86,7 +86,7 @@ pub async fn delete(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
     } else {
         answer::json(
             StatusCode::OK,
-            answer::one(&ctx.resource, &object, ctx.shape, app.clock.unix()),
+            answer::one(&ctx.resource, &object, ctx.shape, &app.now()),
         )
     };
     answer::warn(&mut response, &warnings);
@@ -119,7 +119,7 @@ pub async fn delete_collection(
         version,
         ..answer::Page::default()
     };
-    let shape = if ctx.shape == Shape::Table {
+    let shape = if matches!(ctx.shape, Shape::Table(_)) {
         Shape::Full
     } else {
         ctx.shape
@@ -144,12 +144,12 @@ async fn one(
 ) -> Result<(Arc<Object>, bool), Status> {
     let resource = &ctx.resource;
     let conflict =
-        |why: String| Status::conflict(&resource.group, &resource.plural, &ctx.target.name, why);
+        |why: String| Status::conflict(&resource.group, &resource.kind, &ctx.target.name, why);
     loop {
         let object = read::find(app, ctx)?;
         if let Some(uid) = options.uid.as_deref().filter(|u| *u != object.uid()) {
             return Err(conflict(format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
                 object.uid()
             )));
         }
@@ -159,7 +159,7 @@ async fn one(
             .filter(|v| v.parse() != Ok(object.version()))
         {
             return Err(conflict(format!(
-                "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+                "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). The object might have been modified",
                 object.version()
             )));
         }

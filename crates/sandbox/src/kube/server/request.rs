@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-use crate::kube::status::Status;
+use crate::kube::status::{Cause, Status, forbidden_field, unsupported};
+use crate::kube::table::IncludeObject;
 
 /// What a path under a group and version names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,6 +135,8 @@ pub struct Params {
     pub force: Option<bool>,
     /// Fate of dependents.
     pub propagation: String,
+    /// What the rows of tables carry.
+    pub include: IncludeObject,
 }
 
 impl Params {
@@ -141,13 +144,13 @@ impl Params {
     ///
     /// # Errors
     /// 400 for a value that the API refuses.
-    pub fn parse(query: &str) -> Result<Self, Status> {
+    pub fn parse(query: &str, verb: &str) -> Result<Self, Status> {
         let mut params = Self::default();
         for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let flag = || matches!(&*value, "" | "1" | "t" | "T" | "true" | "True" | "TRUE");
             match &*key {
                 "watch" => params.watch = flag(),
-                "limit" => params.limit = number(&key, &value)?,
+                "limit" => params.limit = usize::try_from(number(&value)?).unwrap_or(0),
                 "continue" => params.continuation = value.into_owned(),
                 "resourceVersion" => params.resource_version = value.into_owned(),
                 "resourceVersionMatch" => params.version_match = value.into_owned(),
@@ -155,15 +158,20 @@ impl Params {
                 "fieldSelector" => params.fields = value.into_owned(),
                 "sendInitialEvents" => params.initial = Some(flag()),
                 "allowWatchBookmarks" => params.bookmarks = flag(),
-                "timeoutSeconds" => params.timeout = Some(number(&key, &value)?),
+                "timeoutSeconds" => params.timeout = u64::try_from(number(&value)?).ok(),
                 "fieldManager" => params.manager = value.into_owned(),
                 "force" => params.force = Some(flag()),
                 "propagationPolicy" => params.propagation = value.into_owned(),
+                "includeObject" => {
+                    let why = || {
+                        Status::bad_request(format!("unrecognized includeObject value: {value:?}"))
+                    };
+                    params.include = IncludeObject::parse(Some(&value)).ok_or_else(why)?;
+                }
                 "dryRun" if value == "All" => params.dry_run = true,
                 "dryRun" if !value.is_empty() => {
-                    return Err(Status::bad_request(format!(
-                        "invalid dryRun value {value:?}: must be All"
-                    )));
+                    let cause = unsupported("dryRun", &serde_json::json!([value]), &["All"]);
+                    return Err(options_refused(verb, cause));
                 }
                 "fieldValidation" => {
                     params.validation = match &*value {
@@ -171,9 +179,9 @@ impl Params {
                         "Strict" => Validation::Strict,
                         "Warn" | "" => Validation::Warn,
                         _ => {
-                            return Err(Status::bad_request(format!(
-                                "fieldValidation: Unsupported value: {value:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
-                            )));
+                            let known = ["", "Ignore", "Strict", "Warn"];
+                            let cause = unsupported("fieldValidation", &value.into(), &known);
+                            return Err(options_refused(verb, cause));
                         }
                     };
                 }
@@ -184,10 +192,74 @@ impl Params {
     }
 }
 
-fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, Status> {
-    value
-        .parse()
-        .map_err(|_| Status::bad_request(format!("invalid value {value:?} of {key}")))
+fn number(value: &str) -> Result<i64, Status> {
+    let why = || format!("strconv.ParseInt: parsing {value:?}: invalid syntax");
+    value.parse().map_err(|_| Status::bad_request(why()))
+}
+
+/// 422 for a query that the verb's options do not allow.
+fn options_refused(verb: &str, cause: Cause) -> Status {
+    let kind = match verb {
+        "create" => "CreateOptions",
+        "update" => "UpdateOptions",
+        "patch" => "PatchOptions",
+        "delete" | "deletecollection" => "DeleteOptions",
+        _ => "ListOptions",
+    };
+    Status::invalid("meta.k8s.io", kind, "", vec![cause])
+}
+
+/// What lists and watches may not combine.
+///
+/// # Errors
+/// 422.
+pub fn check_list(params: &Params) -> Result<(), Status> {
+    let (rule, initial) = (params.version_match.as_str(), params.initial.is_some());
+    let mut causes = Vec::new();
+    let mut forbid = |field: &str, why: &str| causes.push(forbidden_field(field, why));
+    let field = "resourceVersionMatch";
+    if params.watch {
+        if initial && rule != "NotOlderThan" {
+            forbid(
+                field,
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            );
+        } else if !rule.is_empty() && !initial {
+            forbid(
+                field,
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            );
+            if rule != "NotOlderThan" {
+                causes.push(unsupported(field, &rule.into(), &["NotOlderThan"]));
+            }
+        }
+    } else {
+        if initial {
+            forbid(
+                "sendInitialEvents",
+                "sendInitialEvents is forbidden for list",
+            );
+        }
+        if !rule.is_empty() {
+            if params.resource_version.is_empty() {
+                forbid(
+                    field,
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                );
+            }
+            if !matches!(rule, "Exact" | "NotOlderThan") {
+                causes.push(unsupported(
+                    field,
+                    &rule.into(),
+                    &["Exact", "NotOlderThan", ""],
+                ));
+            }
+        }
+    }
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("meta.k8s.io", "ListOptions", "", causes))
 }
 
 /// In which shape objects are answered.
@@ -198,14 +270,14 @@ pub enum Shape {
     /// Their metadata alone.
     Partial,
     /// As rows for people.
-    Table,
+    Table(IncludeObject),
 }
 
 /// The first shape of the `Accept` header that can be given.
 ///
 /// # Errors
 /// 406 when there is none, such as for protobuf alone.
-pub fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
+pub fn shape(headers: &HeaderMap, include: IncludeObject) -> Result<Shape, Status> {
     let Some(accept) = headers
         .get(ACCEPT)
         .and_then(|v| v.to_str().ok())
@@ -226,12 +298,17 @@ pub fn shape(headers: &HeaderMap) -> Result<Shape, Status> {
             Some("PartialObjectMetadata" | "PartialObjectMetadataList") => {
                 return Ok(Shape::Partial);
             }
-            Some("Table") => return Ok(Shape::Table),
+            Some("Table") => return Ok(Shape::Table(include)),
             Some(_) => {}
         }
     }
-    let message = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
-    Err(Status::new(406, "NotAcceptable", message))
+    let message = "406: Not Acceptable
+
+Available representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+    Err(Status {
+        details: Some(Box::default()),
+        ..Status::new(406, "NotAcceptable", message)
+    })
 }
 
 #[cfg(test)]

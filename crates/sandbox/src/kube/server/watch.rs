@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::answer;
 use super::read::{self, Selection};
-use super::request::Shape;
+use super::request::{self, Shape};
 use super::{App, Context};
 use crate::kube::object::Object;
 use crate::kube::status::Status;
@@ -39,6 +39,8 @@ struct Watch {
     ends: Instant,
     bookmark: Instant,
     over: bool,
+    /// Whether a table's heading has been sent.
+    headed: bool,
 }
 
 struct Initial {
@@ -52,20 +54,9 @@ struct Initial {
 /// # Errors
 /// What is wrong with its parameters; an outdated version is told in the stream, as the API does.
 pub fn start(app: &Arc<App>, ctx: Context) -> Result<Response, Status> {
+    request::check_list(&ctx.params)?;
     let selection = Selection::of(&ctx)?;
     let params = &ctx.params;
-    if params.initial.is_some() && params.version_match != "NotOlderThan" {
-        let message = "sendInitialEvents is forbidden for watch unless resourceVersionMatch is set to NotOlderThan";
-        return Err(Status::invalid(
-            "meta.k8s.io",
-            "ListOptions",
-            "",
-            vec![crate::kube::status::forbidden_field(
-                "resourceVersionMatch",
-                message,
-            )],
-        ));
-    }
     let asked = params.resource_version.as_str();
     let from_present = params.initial.unwrap_or(matches!(asked, "" | "0"));
     let news = app.store.subscribe(&ctx.resource.bucket);
@@ -106,6 +97,7 @@ pub fn start(app: &Arc<App>, ctx: Context) -> Result<Response, Status> {
         ends: now + lifetime,
         bookmark: now + BOOKMARK,
         over: false,
+        headed: false,
         ctx,
     };
     let lines = stream::unfold(watch, |mut watch| async move {
@@ -182,7 +174,7 @@ impl Watch {
         (!out.is_empty()).then(|| out.freeze())
     }
 
-    fn lines(&self, events: &[Event]) -> Bytes {
+    fn lines(&mut self, events: &[Event]) -> Bytes {
         let mut out = BytesMut::new();
         for event in events {
             match self.seen(event) {
@@ -215,17 +207,27 @@ impl Watch {
         }
     }
 
-    fn line(&self, verb: &str, object: &Object) -> Bytes {
-        let body = match self.ctx.shape {
-            Shape::Table => answer::one(
-                &self.ctx.resource,
-                object,
-                Shape::Table,
-                self.app.clock.unix(),
-            ),
-            shape => answer::one(&self.ctx.resource, object, shape, 0),
+    fn line(&mut self, verb: &str, object: &Object) -> Bytes {
+        let Shape::Table(include) = self.ctx.shape else {
+            return line(
+                verb,
+                &answer::one(&self.ctx.resource, object, self.ctx.shape, ""),
+            );
         };
-        line(verb, &body)
+        let metadata = serde_json::json!({"resourceVersion": object.version().to_string()});
+        let now = self.app.now();
+        let mut table = answer::table(
+            &self.ctx.resource,
+            &[object.value()],
+            &metadata,
+            include,
+            &now,
+        );
+        // Only the first row has a heading.
+        if std::mem::replace(&mut self.headed, true) {
+            crate::kube::object::set(&mut table, "columnDefinitions", serde_json::Value::Null);
+        }
+        line(verb, table.to_string().as_bytes())
     }
 
     fn bookmark_line(&self, end: bool) -> Bytes {

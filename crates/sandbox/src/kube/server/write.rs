@@ -50,7 +50,9 @@ pub async fn update(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
     let (group, plural, name) = (&ctx.resource.group, &ctx.resource.plural, &ctx.target.name);
     let given = meta(&new, "name");
     if given.is_empty() {
-        return Err(Status::bad_request("name must be provided"));
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
     }
     if given != name {
         return Err(Status::bad_request(format!(
@@ -69,6 +71,10 @@ pub async fn update(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
             return Err(ctx.not_found());
         };
         let asked = meta(&new, "resourceVersion");
+        if !asked.is_empty() && asked.parse::<u64>().is_err() {
+            let why = format!("strconv.ParseUint: parsing {asked:?}: invalid syntax");
+            return Err(Status::new(500, "", why));
+        }
         if !asked.is_empty() && asked != "0" && asked.parse() != Ok(old.version()) {
             return Err(Status::stale(group, plural, name));
         }
@@ -93,7 +99,7 @@ pub fn respond(
 ) -> Response {
     let mut response = answer::json(
         code,
-        answer::one(&ctx.resource, object, ctx.shape, app.clock.unix()),
+        answer::one(&ctx.resource, object, ctx.shape, &app.now()),
     );
     answer::warn(&mut response, warnings);
     response
@@ -126,7 +132,7 @@ pub fn incoming(
         let (kind, group) = (&resource.kind, if group.is_empty() { "" } else { group });
         let message = if kind != text(&body, "kind") {
             format!(
-                "{} in version \"{v}\" cannot be handled as a {kind}: no kind \"{}\" is registered for \"{version}\"",
+                "{} in version \"{v}\" cannot be handled as a {kind}: no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"",
                 text(&body, "kind"),
                 text(&body, "kind")
             )
@@ -216,19 +222,14 @@ pub async fn add(
     let resource = &ctx.resource;
     metadata::begin(resource, &mut object, &app.now())?;
     house::may_create_in(app, resource, &ctx.target.namespace, meta(&object, "name"))?;
-    kinds::prepare(
-        resource,
-        &mut object,
-        None,
-        &ctx.target.subresource,
-        &app.now(),
-    );
-    default(ctx, &mut object);
-    admission::mutate(app, ctx, Operation::Create, &mut object, None, warnings).await?;
     default(ctx, &mut object);
     if tracking == Tracking::Update {
         fields::track(ctx, None, &mut object, &app.now());
     }
+    admission::mutate(app, ctx, Operation::Create, &mut object, None, warnings).await?;
+    default(ctx, &mut object);
+    let subresource = ctx.target.subresource.as_str();
+    kinds::prepare(resource, &mut object, None, subresource, &app.now());
     validate(ctx, &object, None)?;
     admission::validate(app, ctx, Operation::Create, Some(&object), None, warnings).await?;
     check_size(&object)?;
@@ -275,14 +276,10 @@ pub async fn replace(
     let resource = &ctx.resource;
     metadata::carry(resource, old, &mut new)?;
     split_status(ctx, old.value(), &mut new);
-    kinds::prepare(
-        resource,
-        &mut new,
-        Some(old.value()),
-        &ctx.target.subresource,
-        &app.now(),
-    );
     default(ctx, &mut new);
+    if tracking == Tracking::Update {
+        fields::track(ctx, Some(old.value()), &mut new, &app.now());
+    }
     admission::mutate(
         app,
         ctx,
@@ -293,6 +290,14 @@ pub async fn replace(
     )
     .await?;
     default(ctx, &mut new);
+    let subresource = ctx.target.subresource.as_str();
+    kinds::prepare(
+        resource,
+        &mut new,
+        Some(old.value()),
+        subresource,
+        &app.now(),
+    );
     if resource.generation && metadata::is_new_generation(resource, old.value(), &new) {
         let next = old
             .value()
@@ -301,12 +306,6 @@ pub async fn replace(
             .unwrap_or(0)
             + 1;
         object::set_meta(&mut new, "generation", next);
-    }
-    if tracking == Tracking::Update {
-        if fields::same_but_managed(old.value(), &new) {
-            return Ok(Some(Arc::clone(old)));
-        }
-        fields::track(ctx, Some(old.value()), &mut new, &app.now());
     }
     if new == *old.value() {
         return Ok(Some(Arc::clone(old)));
@@ -375,6 +374,7 @@ fn split_status(ctx: &Context, old: &Value, new: &mut Value) {
 }
 
 fn default(ctx: &Context, object: &mut Value) {
+    kinds::default(&ctx.resource, object);
     if let Some(schema) = ctx.resource.custom.as_ref().and_then(|c| c.schema.as_ref()) {
         schema.default(object);
     }
