@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use crate::SecretBytes;
 
 pub use engine::Engine;
+/// The clock and randomness of an execution, for callers of [`Engine`].
+pub use keyless_gotemplate::Context;
 
 /// Executes templates.
 ///
