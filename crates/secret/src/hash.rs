@@ -245,6 +245,37 @@ mod tests {
         }
     }
 
+    /// Targets of External Secrets Operator 2.9 on a real cluster; `b64:` marks what is no text.
+    #[test]
+    fn hashes_match_what_was_recorded() {
+        let recorded: serde_json::Value =
+            serde_json::from_str(include_str!("hash/recorded.json")).unwrap();
+        let list = |name: &str| recorded[name].as_array().unwrap().clone();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        for entry in list("data") {
+            let data: BTreeMap<String, SecretBytes> = entry["data"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(key, value)| {
+                    let value = text(value);
+                    let bytes = match value.strip_prefix("b64:") {
+                        Some(encoded) => crate::decode::Decoding::Base64
+                            .decode(&SecretBytes::from(encoded))
+                            .unwrap(),
+                        None => SecretBytes::from(value),
+                    };
+                    (key.clone(), bytes)
+                })
+                .collect();
+            assert_eq!(data_hash(&data), text(&entry["hash"]), "{entry}");
+        }
+        for entry in list("created_by") {
+            let hash = created_by(&text(&entry["namespace"]), &text(&entry["name"]));
+            assert_eq!(hash, text(&entry["hash"]), "{entry}");
+        }
+    }
+
     #[test]
     fn streaming_equals_hashing_the_whole_text() {
         let long: Vec<u8> = (0..20_000_u32).map(|i| (i % 256) as u8).collect();

@@ -400,23 +400,8 @@ impl Translator<'_> {
                 c => c,
             };
             push_literal(&mut self.out, low);
-            let rest = self.rest();
-            if !rest.starts_with('-') || rest.starts_with("-]") || rest.len() == 1 {
+            let Some(high) = self.range_end(start)? else {
                 continue;
-            }
-            self.chars.next();
-            let high = match self.chars.next() {
-                Some((_, '\\')) => match self.chars.next() {
-                    Some((_, c)) => self.escaped_char(start, c)?,
-                    None => {
-                        return Err(RegexpError::new(
-                            "trailing backslash at end of expression",
-                            "",
-                        ));
-                    }
-                },
-                Some((_, c)) => c,
-                None => continue,
             };
             if high < low {
                 let part = self.upto(start);
@@ -424,6 +409,27 @@ impl Translator<'_> {
             }
             self.out.push('-');
             push_literal(&mut self.out, high);
+        }
+    }
+
+    /// The upper end of a range whose lower end, at `start`, was just read; nothing if it is a
+    /// single character.
+    fn range_end(&mut self, start: usize) -> Result<Option<char>, RegexpError> {
+        let rest = self.rest();
+        if !rest.starts_with('-') || rest.starts_with("-]") || rest.len() == 1 {
+            return Ok(None);
+        }
+        self.chars.next();
+        match self.chars.next() {
+            Some((_, '\\')) => match self.chars.next() {
+                Some((_, c)) => self.escaped_char(start, c).map(Some),
+                None => Err(RegexpError::new(
+                    "trailing backslash at end of expression",
+                    "",
+                )),
+            },
+            Some((_, c)) => Ok(Some(c)),
+            None => Ok(None),
         }
     }
 
