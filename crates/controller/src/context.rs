@@ -15,6 +15,7 @@ use crate::metrics::Histogram;
 use crate::index::{Index, Wakes, Work};
 use crate::object::ObjectKey;
 use crate::options::Options;
+use crate::render::SharedEngine;
 use crate::request::{Requests, Verb};
 use crate::schedule::{Lane, Scheduler};
 use crate::writers::{Turn, Writers};
@@ -57,6 +58,8 @@ pub struct Context {
     pub effects: Arc<dyn Effects>,
     /// Clocks.
     pub clock: Clock,
+    /// Executes templates.
+    pub engine: SharedEngine,
     /// Limits writes in flight.
     pub writers: Writers,
     /// Told when the scheduler has news.
@@ -83,6 +86,10 @@ impl Context {
         effects: Arc<dyn Effects>,
         clock: Clock,
     ) -> Self {
+        let engine = SharedEngine::new(
+            &options.template_left_delimiter,
+            &options.template_right_delimiter,
+        );
         let writers = Writers::new(options.writers_at_start.max(1));
         Self {
             requests,
@@ -92,6 +99,7 @@ impl Context {
             events,
             effects,
             clock,
+            engine,
             writers,
             news: Notify::new(),
             counters: Counters::default(),

@@ -29,6 +29,10 @@ pub struct Options {
     pub flood_gate: bool,
     /// `--unsafe-allow-generic-targets`.
     pub generic_targets: bool,
+    /// `--template-left-delimiter`; empty is `{{`.
+    pub template_left_delimiter: String,
+    /// `--template-right-delimiter`; empty is `}}`.
+    pub template_right_delimiter: String,
     /// `--enable-extended-metric-labels`.
     pub extended_metric_labels: bool,
     /// An unchanged refresh writes `status.refreshTime` only if the stored one is older than this
@@ -53,6 +57,8 @@ impl Default for Options {
             store_requeue_interval: Duration::from_secs(300),
             flood_gate: true,
             generic_targets: false,
+            template_left_delimiter: String::new(),
+            template_right_delimiter: String::new(),
             extended_metric_labels: false,
             status_interval: Duration::from_secs(300),
             leader_election: None,

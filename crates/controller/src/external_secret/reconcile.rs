@@ -154,7 +154,7 @@ async fn sync(
         Ok(fetched) => fetched,
         Err(failed) => return Ended::failed(failed),
     };
-    let mut renderer = Renderer;
+    let mut renderer = context.engine.at(gathered.now);
     let data = match shape::data(spec, fetched, &mut renderer) {
         Ok(shaped) => {
             tell_missing(context, gathered, &shaped.missing);
@@ -193,7 +193,7 @@ async fn write(
     writer: &mut Writer<'_>,
     gathered: &Gathered,
     data: BTreeMap<String, SecretBytes>,
-    renderer: &mut Renderer,
+    renderer: &mut Renderer<'_>,
 ) -> Ended {
     let policy = gathered.spec.creation_policy();
     if policy == CreationPolicy::None {

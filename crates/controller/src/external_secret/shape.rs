@@ -18,16 +18,11 @@ use crate::object::{ExternalSecret, json_map};
 use crate::render::Renderer;
 
 /// What this operator does not act on. Silence would be worse than an error.
-const MISSING: [&str; 9] = [
+const MISSING: [&str; 4] = [
     "spec.syncWindows",
     "spec.target.manifest",
     "spec.data.sourceRef.generatorRef",
     "spec.dataFrom.sourceRef.generatorRef",
-    "spec.target.template.data",
-    "spec.target.template.templateFrom.literal",
-    "spec.target.template.templateFrom.configMap",
-    "spec.target.template.templateFrom.secret",
-    "spec.dataFrom.rewrite.transform",
 ];
 
 /// The first field of a spec that is not acted on, or whose value cannot be read.
@@ -52,7 +47,7 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), Problem> {
 pub fn data(
     spec: &ExternalSecretSpec,
     fetched: Fetched,
-    renderer: &mut Renderer,
+    renderer: &mut Renderer<'_>,
 ) -> Result<pipeline::Gathered, Failed> {
     pipeline::gather(spec, fetched, renderer).map_err(|error| Failed::data(&error))
 }
@@ -66,7 +61,7 @@ pub async fn content(
     object: &ExternalSecret,
     spec: &ExternalSecretSpec,
     data: BTreeMap<String, SecretBytes>,
-    renderer: &mut Renderer,
+    renderer: &mut Renderer<'_>,
 ) -> Result<Content, Failed> {
     let sources = match spec.template() {
         Some(template) => sources(context, &object.key.namespace, template)
