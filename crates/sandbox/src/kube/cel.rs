@@ -113,7 +113,8 @@ fn parse(source: &str, field: &str, raw: &Value) -> Result<Program, FieldError> 
     let parsed = if depth > 200 || source.len() > 16 * 1024 {
         Err("the expression is too long or nested too deeply".to_owned())
     } else {
-        Program::compile(source).map_err(|error| error.to_string())
+        guarded(|| Program::compile(source).map_err(|error| error.to_string()))
+            .unwrap_or_else(|| Err("the expression cannot be compiled".to_owned()))
     };
     parsed.map_err(|why| {
         let text = |name: &str| raw.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -136,9 +137,52 @@ fn parse(source: &str, field: &str, raw: &Value) -> Result<Program, FieldError> 
 
 thread_local! {
     /// The environment with every function; building it costs more than most rules.
-    static ENVIRONMENT: Context<'static> = Context::default().with_all();
+    static ENVIRONMENT: Context<'static> = environment();
     static TIMESTAMP: Option<Program> = Program::compile("timestamp(x)").ok();
     static DURATION: Option<Program> = Program::compile("duration(x)").ok();
+}
+
+/// The function libraries, and `type()` with the names of types, which the interpreter lacks.
+fn environment() -> Context<'static> {
+    let mut environment = Context::default().with_all();
+    environment.add_function(
+        "type",
+        |value: CelValue| -> Result<CelValue, ExecutionError> { Ok(type_value(type_name(&value))) },
+    );
+    for name in [
+        "bool",
+        "bytes",
+        "double",
+        "int",
+        "list",
+        "map",
+        "null_type",
+        "string",
+        "uint",
+    ] {
+        environment.add_variable_from_value(name, type_value(name));
+    }
+    environment
+}
+
+/// A type as a value: only good for comparison with other types.
+fn type_value(name: &str) -> CelValue {
+    CelValue::Bytes(Arc::new(format!("type {name}").into_bytes()))
+}
+
+fn type_name(value: &CelValue) -> &'static str {
+    match value {
+        CelValue::Bool(_) => "bool",
+        CelValue::Bytes(_) => "bytes",
+        CelValue::Float(_) => "double",
+        CelValue::Int(_) => "int",
+        CelValue::List(_) => "list",
+        CelValue::Map(_) => "map",
+        CelValue::Null => "null_type",
+        CelValue::String(_) => "string",
+        CelValue::UInt(_) => "uint",
+        _ => "unknown",
+    }
 }
 
 /// The evaluation of all rules of one object.
@@ -227,7 +271,7 @@ fn evaluate(
         } else if let Some(old) = before {
             scope.add_variable_from_value("oldSelf", old.clone());
         }
-        match rule.program.execute(&scope) {
+        match execute(&rule.program, &scope) {
             Ok(CelValue::Bool(true)) => None,
             Ok(_) => Some(failed(rule, &scope, value, path)),
             Err(error) => Some(FieldError {
@@ -242,6 +286,20 @@ fn evaluate(
             }),
         }
     })
+}
+
+/// Runs a program. The interpreter's own panics, which odd calls can cause, become errors.
+fn execute(program: &Program, scope: &Context<'_>) -> Result<CelValue, ExecutionError> {
+    guarded(|| program.execute(scope)).unwrap_or_else(|| {
+        Err(ExecutionError::function_error(
+            "rule",
+            "the interpreter failed",
+        ))
+    })
+}
+
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
 
 /// Evaluation errors in the real server's words, where they are common.
@@ -261,7 +319,7 @@ fn failed(rule: &Rule, scope: &Context<'_>, value: &Value, path: &str) -> FieldE
     let dynamic = rule
         .message_program
         .as_ref()
-        .and_then(|program| match program.execute(scope) {
+        .and_then(|program| match execute(program, scope) {
             Ok(CelValue::String(text))
                 if !text.trim().is_empty() && !text.contains('\n') && text.len() <= 5 * 1024 =>
             {

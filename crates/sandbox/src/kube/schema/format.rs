@@ -9,9 +9,10 @@ pub(super) fn matches(format: &str, text: &str) -> bool {
     match format {
         "date-time" | "datetime" => date_time(text),
         "date" => text.parse::<jiff::civil::Date>().is_ok() && text.len() == 10,
-        "byte" => base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .is_ok(),
+        "byte" => {
+            let alphabet = base64::engine::general_purpose::STANDARD;
+            !text.is_empty() && alphabet.decode(text).is_ok()
+        }
         "duration" => duration(text),
         "uuid" => uuid(text),
         "ipv4" => text.parse::<Ipv4Addr>().is_ok(),
@@ -152,6 +153,7 @@ mod tests {
             ("date-time", "2026-11-24T22:00:00.123+01:00", "x"),
             ("date", "2026-11-24", "24.11.2026"),
             ("byte", "aGk=", "!!"),
+            ("byte", "aGk=", ""),
             ("duration", "1h30m", "1x"),
             ("duration", "-1.5s", "soon"),
             ("duration", "3 days", ""),

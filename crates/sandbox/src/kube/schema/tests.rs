@@ -100,6 +100,40 @@ fn rules_on_updates_and_at_the_root() {
     assert_eq!(texts(&bad, None), ["<nil>: Invalid value: no badname"]);
 }
 
+#[test]
+fn rules_see_types() {
+    let schema = Schema::parse(&json!({"type": "object", "properties": {"a": {
+        "x-kubernetes-int-or-string": true,
+        "x-kubernetes-validations": [
+            {"rule": "type(self) == string || self >= 0", "message": "must not be negative"},
+        ],
+    }, "t": {
+        "type": "string", "format": "date-time",
+        "x-kubernetes-validations": [{"rule": "self > timestamp('2026-01-01T00:00:00Z')", "message": "too old"}],
+    }}}))
+    .unwrap();
+    let texts = |value: Value| -> Vec<String> {
+        schema
+            .validate(&value, None)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    };
+    assert_eq!(
+        texts(json!({"a": 1, "t": "2026-05-01T00:00:00Z"})),
+        Vec::<String>::new()
+    );
+    assert_eq!(texts(json!({"a": "x"})), Vec::<String>::new());
+    assert_eq!(
+        texts(json!({"a": -1})),
+        ["a: Invalid value: -1: must not be negative"]
+    );
+    assert_eq!(
+        texts(json!({"t": "2025-05-01T00:00:00Z"})),
+        ["t: Invalid value: \"2025-05-01T00:00:00Z\": too old"]
+    );
+}
+
 /// Texts of kube-apiserver v1.37.2, after `CustomResourceDefinition… is invalid: `.
 #[test]
 fn refuses_what_is_not_structural() {

@@ -149,7 +149,9 @@ impl Findings {
         // A declared format takes the type's place in the message, and Go's own type names
         // the value's; only strings, lists and objects keep JSON's words.
         match (node.format(), value) {
-            (Some(format), Value::Bool(_)) => self.wrong_type(path, format, ""),
+            // The real server lets a list pass for a string with a format.
+            (Some(_), Value::Array(_)) if node.kind == Some(JsonType::String) => {}
+            (Some(format), Value::Bool(_) | Value::Object(_)) => self.wrong_type(path, format, ""),
             (Some(format), Value::Number(_)) => {
                 let shown = if shown == "integer" {
                     "int64"
@@ -266,7 +268,15 @@ impl Findings {
         {
             self.invalid(path, value, &format!("should be a multiple of {divisor}"));
         }
-        if let Some(max) = checks.maximum {
+        // Against an integer, the real server compares with the bound's whole part.
+        let bound = |bound: f64| {
+            if is_whole(number) {
+                bound.trunc()
+            } else {
+                bound
+            }
+        };
+        if let Some(max) = checks.maximum.map(bound) {
             if checks.exclusive_maximum && float >= max {
                 self.invalid(path, value, &format!("should be less than {max}"));
             } else if float > max {
@@ -277,7 +287,7 @@ impl Findings {
                 );
             }
         }
-        if let Some(min) = checks.minimum {
+        if let Some(min) = checks.minimum.map(bound) {
             if checks.exclusive_minimum && float <= min {
                 self.invalid(path, value, &format!("should be greater than {min}"));
             } else if float < min {
@@ -308,11 +318,7 @@ impl Findings {
             );
         }
         if let Some(max) = node.checks.max_items.filter(|max| count > *max) {
-            self.push(
-                path,
-                reason::TOO_MANY,
-                format!("Too many: {count}: must have at most {max} items"),
-            );
+            self.push(path, reason::TOO_MANY, too_many(count, max));
         }
     }
 
@@ -326,11 +332,7 @@ impl Findings {
             );
         }
         if let Some(max) = node.checks.max_properties.filter(|max| count > *max) {
-            self.push(
-                path,
-                reason::TOO_MANY,
-                format!("Too many: {count}: must have at most {max} items"),
-            );
+            self.push(path, reason::TOO_MANY, too_many(count, max));
         }
         for name in &node.checks.required {
             if !map.contains_key(name) {
@@ -408,6 +410,16 @@ impl Findings {
         // A value found twice is told once, however often it occurs.
         let mut told = BTreeSet::new();
         for (index, item) in items.iter().enumerate() {
+            if matches!(list, ListType::Map(_)) && !item.is_object() {
+                self.push(
+                    &format!("{path}[{index}]"),
+                    reason::INVALID,
+                    format!(
+                        "Invalid value: {item}: must be an object for an array of list-type map"
+                    ),
+                );
+                continue;
+            }
             let identity = match list {
                 ListType::Atomic => return,
                 ListType::Set => item.to_string(),
@@ -422,6 +434,11 @@ impl Findings {
             }
         }
     }
+}
+
+fn too_many(count: u64, max: u64) -> String {
+    let items = if max == 1 { "item" } else { "items" };
+    format!("Too many: {count}: must have at most {max} {items}")
 }
 
 fn list_key(keys: &[String], item: &Value) -> Value {
@@ -450,6 +467,11 @@ fn is_integer(number: &serde_json::Number) -> bool {
         || number
             .as_f64()
             .is_some_and(|float| float.fract() == 0.0 && float.abs() < 9.2e18)
+}
+
+/// Written without a fraction.
+fn is_whole(number: &serde_json::Number) -> bool {
+    number.is_i64() || number.is_u64()
 }
 
 fn same(left: &Value, right: &Value) -> bool {
