@@ -102,7 +102,13 @@ impl Findings {
             Value::Array(items) => self.array(node, items, path),
             _ => {}
         }
-        if let Some(allowed) = &node.checks.enumeration
+        let fraction = node.kind == Some(JsonType::Integer)
+            && matches!(value, Value::Number(number) if !is_integer(number));
+        if fraction && node.format().is_none() {
+            self.no_field(&format!(
+                "Checked value must be of type integer (default format) in {path}"
+            ));
+        } else if let Some(allowed) = &node.checks.enumeration
             && !value.is_null()
             && !allowed.iter().any(|one| same(one, value))
         {
@@ -410,6 +416,9 @@ impl Findings {
         // A value found twice is told once, however often it occurs.
         let mut told = BTreeSet::new();
         for (index, item) in items.iter().enumerate() {
+            if matches!(list, ListType::Map(_)) && item.is_null() {
+                continue;
+            }
             if matches!(list, ListType::Map(_)) && !item.is_object() {
                 self.push(
                     &format!("{path}[{index}]"),
