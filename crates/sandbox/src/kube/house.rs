@@ -16,6 +16,7 @@ use super::kinds;
 use super::object::{self, Object};
 use super::resource::{self, Resource};
 use super::server::App;
+use super::status::Status;
 use super::store::{Bucket, Key, Refused};
 
 /// Holds an owner until its dependents are gone.
@@ -59,6 +60,29 @@ pub fn removed(app: &Arc<App>, resource: &Resource, gone: &Object) {
         namespace::refurnish(app, gone.namespace());
     }
     app.chores.notify_one();
+}
+
+/// Whether new objects of a custom resource may come.
+///
+/// # Errors
+/// 403 while its definition ends.
+pub fn may_create_of(app: &App, resource: &Resource, name: &str) -> Result<(), Status> {
+    if resource.custom.is_none() {
+        return Ok(());
+    }
+    let definition = format!("{}.{}", resource.plural, resource.group);
+    match app.store.get(&definitions(), "", &definition) {
+        Some(found) if object::is_terminating(found.value()) => {
+            let why = "create not allowed while custom resource definition is terminating";
+            Err(Status::forbidden(
+                &resource.group,
+                &resource.plural,
+                name,
+                why,
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes anew what is derived from stored objects.
@@ -145,7 +169,7 @@ fn begin_deletion(app: &App, resource: &Resource, new: &mut Value) {
     {
         object::set_meta(new, "deletionGracePeriodSeconds", 0);
     }
-    if resource.generation {
+    if resource.generation && &*resource.group != "apiextensions.k8s.io" {
         let generation = new
             .pointer("/metadata/generation")
             .and_then(Value::as_i64)

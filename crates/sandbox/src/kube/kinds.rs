@@ -169,6 +169,16 @@ pub fn may_create_on_update(resource: &Resource) -> bool {
     )
 }
 
+/// Whether `PUT` may overwrite an object without naming the version it has seen.
+#[must_use]
+pub fn may_update_blindly(resource: &Resource) -> bool {
+    let careful = matches!(
+        &*resource.group,
+        "coordination.k8s.io" | "apiextensions.k8s.io" | "admissionregistration.k8s.io"
+    );
+    resource.custom.is_none() && !careful
+}
+
 /// Whether a terminating object must stay for another reason than its finalizers.
 #[must_use]
 pub fn is_held(resource: &Resource, value: &Value) -> bool {

@@ -239,6 +239,6 @@ async fn a_binding_keeps_its_role() {
         )
         .await
         .refused(422)
-        .contains("cannot change roleRef")
+        .contains("field is immutable")
     );
 }

@@ -454,8 +454,9 @@ fn access(k: &Kubectl) {
     assert!(k.ok("auth can-i --list").contains("*.*"));
     let token = k.ok("create token default --audience=sts.amazonaws.com --duration=20m");
     assert_eq!(token.split('.').count(), 3);
+    let uid = k.ok("get configmap m -o jsonpath={.metadata.uid}");
     let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "type": "Warning", "reason": "Because", "message": "something happened",
-        "involvedObject": {"apiVersion": "v1", "kind": "ConfigMap", "name": "m", "namespace": "default"}, "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z", "count": 1});
+        "involvedObject": {"apiVersion": "v1", "kind": "ConfigMap", "name": "m", "namespace": "default", "uid": uid}, "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z", "count": 1});
     k.ok_with("create -f -", Some(&event));
     assert!(k.ok("events").contains("something happened"));
     assert!(k.ok("get events").contains("something happened"));

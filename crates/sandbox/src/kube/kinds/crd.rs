@@ -133,7 +133,7 @@ pub(super) fn validate(new: &Value, _old: Option<&Value>) -> Vec<Cause> {
     for (at, version) in items(spec, "versions").enumerate() {
         let field = format!("spec.versions[{at}].schema.openAPIV3Schema");
         match version.pointer("/schema/openAPIV3Schema") {
-            None => causes.push(required(field, "schemas are required")),
+            None => causes.push(required(field, "")),
             Some(schema) => {
                 if let Err(why) = Schema::parse(schema) {
                     causes.push(Cause {

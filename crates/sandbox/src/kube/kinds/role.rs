@@ -35,10 +35,7 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
     if !plural.ends_with("bindings") {
         for (at, rule) in crate::kube::object::items(new, "rules").enumerate() {
             if crate::kube::object::items(rule, "verbs").next().is_none() {
-                causes.push(required(
-                    format!("rules[{at}].verbs"),
-                    "verbs must contain at least one value",
-                ));
+                causes.push(required(format!("rules[{at}].verbs"), ""));
             }
         }
         return causes;
@@ -64,7 +61,7 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
         .and_then(|o| o.get("roleRef"))
         .is_some_and(|r| r != role)
     {
-        causes.push(invalid_value("roleRef", role, "cannot change roleRef"));
+        causes.push(invalid_value("roleRef", role, "field is immutable"));
     }
     for (at, subject) in crate::kube::object::items(new, "subjects").enumerate() {
         let field = |name: &str| format!("subjects[{at}].{name}");
@@ -72,9 +69,6 @@ pub(super) fn validate(plural: &str, new: &Value, old: Option<&Value>) -> Vec<Ca
             causes.push(required(field("name"), ""));
         }
         match text(subject, "kind") {
-            "ServiceAccount" if text(subject, "namespace").is_empty() => {
-                causes.push(required(field("namespace"), ""))
-            }
             "ServiceAccount" | "User" | "Group" => {}
             other => causes.push(unsupported(
                 field("kind"),

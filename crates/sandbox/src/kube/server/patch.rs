@@ -22,6 +22,10 @@ enum Language {
     Apply,
 }
 
+/// What custom resources accept.
+const ACCEPTED: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// `PATCH` on an object.
 ///
 /// # Errors
@@ -38,6 +42,7 @@ pub async fn patch(
         "application/json-patch+json" => Language::Json,
         "application/strategic-merge-patch+json" if !custom => Language::Strategic,
         "application/apply-patch+yaml" => Language::Apply,
+        _ if custom => return Err(Status::unsupported_media_type(ACCEPTED)),
         _ => {
             let status = Status::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
             return Err(Status {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{App, Context, answer, auth};
 use crate::kube::object::{set, strings, text};
 use crate::kube::rbac::{Attributes, User};
-use crate::kube::status::Status;
+use crate::kube::status::{Status, invalid_value};
 
 /// Answers a review.
 ///
@@ -20,6 +20,13 @@ pub fn answer(app: &App, ctx: &Context, mut body: Value) -> Result<Response, Sta
         ));
     }
     let spec = body.get("spec").cloned().unwrap_or_default();
+    let is_access = ctx.resource.plural.ends_with("accessreviews");
+    let asks = |field: &str| spec.get(field).is_some_and(Value::is_object);
+    if is_access && asks("resourceAttributes") == asks("nonResourceAttributes") {
+        let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        let cause = invalid_value("spec", &Value::Null, why);
+        return Err(Status::invalid("authorization.k8s.io", "", "", vec![cause]));
+    }
     let status = match &*ctx.resource.plural {
         "tokenreviews" => token(app, &spec),
         "selfsubjectreviews" => json!({"userInfo": auth::info(&ctx.caller)}),
@@ -33,7 +40,7 @@ pub fn answer(app: &App, ctx: &Context, mut body: Value) -> Result<Response, Sta
     set(&mut body, "kind", ctx.resource.kind.as_str());
     set(&mut body, "apiVersion", ctx.resource.api_version());
     if body.get("metadata").is_none_or(Value::is_null) {
-        set(&mut body, "metadata", json!({"creationTimestamp": null}));
+        set(&mut body, "metadata", json!({}));
     }
     set(&mut body, "status", status);
     Ok(answer::json(StatusCode::CREATED, body.to_string()))

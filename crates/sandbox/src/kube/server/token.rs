@@ -106,10 +106,9 @@ fn bound(
         ("v1", "Pod") => "pods",
         ("v1", "Secret") => "secrets",
         (version, kind) => {
-            let group = version.rsplit_once('/').map_or("", |(g, _)| g);
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
             return Err(Status::bad_request(format!(
-                "cannot bind token for serviceaccount {:?} to {kind}.{group}",
-                ctx.target.name
+                "cannot bind token to object of type {group}/{version}, Kind={kind}"
             )));
         }
     };

@@ -11,7 +11,8 @@ use super::request::Validation;
 use super::{App, Context};
 use crate::kube::admission::{self, Operation};
 use crate::kube::object::{self, Object, meta, text};
-use crate::kube::status::{Cause, Status, forbidden_field};
+use crate::kube::resource::Resource;
+use crate::kube::status::{Cause, Status, forbidden_field, invalid_value};
 use crate::kube::store::{Key, Refused};
 use crate::kube::{fields, house, kinds, metadata};
 
@@ -79,6 +80,11 @@ pub async fn update(app: &Arc<App>, ctx: &Context, body: Value) -> Result<Respon
             return Err(Status::stale(group, plural, name));
         }
         let pinned = !asked.is_empty() && asked != "0";
+        if !pinned && !kinds::may_update_blindly(&ctx.resource) {
+            let field = "metadata.resourceVersion";
+            let cause = invalid_value(field, &0.into(), "must be specified for an update");
+            return Err(Status::invalid(group, plural, name, vec![cause]));
+        }
         match replace(app, ctx, &old, new.clone(), Tracking::Update, &mut warnings).await? {
             Some(object) => return Ok(respond(app, ctx, &object, StatusCode::OK, &warnings)),
             None if pinned => return Err(Status::stale(group, plural, name)),
@@ -120,34 +126,12 @@ pub fn incoming(
         ));
     }
     let resource = &ctx.resource;
-    let (kind, version) = (text(&body, "kind"), text(&body, "apiVersion"));
-    if resource.custom.is_some() && kind.is_empty() {
+    if resource.custom.is_some() && text(&body, "kind").is_empty() {
         return Err(Status::bad_request(
             "Object 'Kind' is missing in the request body",
         ));
     }
-    let wanted = resource.api_version();
-    if (!kind.is_empty() && kind != resource.kind) || (!version.is_empty() && version != wanted) {
-        let (group, v) = (&resource.group, &resource.version);
-        let (kind, group) = (&resource.kind, if group.is_empty() { "" } else { group });
-        let message = if kind != text(&body, "kind") {
-            format!(
-                "{} in version \"{v}\" cannot be handled as a {kind}: no kind \"{}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"",
-                text(&body, "kind"),
-                text(&body, "kind")
-            )
-        } else {
-            format!(
-                "the API version in the data ({version}) does not match the expected API version ({}{v})",
-                if group.is_empty() {
-                    String::new()
-                } else {
-                    format!("{group}/")
-                }
-            )
-        };
-        return Err(Status::bad_request(message));
-    }
+    check_kind(resource, &body)?;
     if !body
         .get("metadata")
         .is_none_or(|m| m.is_object() || m.is_null())
@@ -175,6 +159,40 @@ pub fn incoming(
         object::unset_meta(&mut body, "namespace");
     }
     Ok(body)
+}
+
+/// Whether a body says that it is an object of this resource.
+fn check_kind(resource: &Resource, body: &Value) -> Result<(), Status> {
+    let (kind, version) = (text(body, "kind"), text(body, "apiVersion"));
+    let wanted = resource.api_version();
+    let is_custom = resource.custom.is_some();
+    if is_custom && version != wanted {
+        let message = format!(
+            "the API version in the data ({version}) does not match the expected API version ({wanted})"
+        );
+        return Err(Status::bad_request(message));
+    }
+    if is_custom && kind != resource.kind {
+        let why = format!("must be {}", resource.kind);
+        let cause = invalid_value("kind", &kind.into(), why);
+        return Err(Status::invalid(
+            &resource.group,
+            kind,
+            meta(body, "name"),
+            vec![cause],
+        ));
+    }
+    // Built-in kinds may leave out both.
+    if (kind.is_empty() || kind == resource.kind) && (version.is_empty() || version == wanted) {
+        return Ok(());
+    }
+    let (own, v) = (
+        &resource.kind,
+        version.rsplit('/').next().unwrap_or_default(),
+    );
+    Err(Status::bad_request(format!(
+        "{kind} in version \"{v}\" cannot be handled as a {own}: no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\""
+    )))
 }
 
 /// Drops what the schema does not know, and says so as asked.
@@ -222,6 +240,7 @@ pub async fn add(
     let resource = &ctx.resource;
     metadata::begin(resource, &mut object, &app.now())?;
     house::may_create_in(app, resource, &ctx.target.namespace, meta(&object, "name"))?;
+    house::may_create_of(app, resource, meta(&object, "name"))?;
     default(ctx, &mut object);
     if tracking == Tracking::Update {
         fields::track(ctx, None, &mut object, &app.now());
@@ -230,6 +249,7 @@ pub async fn add(
     default(ctx, &mut object);
     let subresource = ctx.target.subresource.as_str();
     kinds::prepare(resource, &mut object, None, subresource, &app.now());
+    warn_of_finalizers(resource, &object, warnings);
     validate(ctx, &object, None)?;
     admission::validate(app, ctx, Operation::Create, Some(&object), None, warnings).await?;
     check_size(&object)?;
@@ -310,6 +330,7 @@ pub async fn replace(
     if new == *old.value() {
         return Ok(Some(Arc::clone(old)));
     }
+    warn_of_finalizers(resource, &new, warnings);
     validate(ctx, &new, Some(old.value()))?;
     admission::validate(
         app,
@@ -405,6 +426,18 @@ fn validate(ctx: &Context, object: &Value, old: Option<&Value>) -> Result<(), St
             causes,
         ))
     }
+}
+
+/// Custom resources may have any finalizer; one without a domain is warned of.
+fn warn_of_finalizers(resource: &Resource, object: &Value, warnings: &mut Vec<String>) {
+    if resource.custom.is_none() {
+        return;
+    }
+    let plain = object::finalizers(object)
+        .filter(|f| !f.contains('/') && !matches!(*f, "orphan" | "foregroundDeletion"));
+    warnings.extend(plain.map(|f| {
+        format!("metadata.finalizers: {f:?}: prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers")
+    }));
 }
 
 fn late_finalizers(old: &Value, new: &Value) -> Option<Cause> {
