@@ -22,6 +22,7 @@ mod semver;
 mod strings;
 mod url;
 mod words;
+mod yamls;
 
 /// Sprig's, without those that look outside.
 pub(crate) static SPRIG: &[&[Declared]] = &[
@@ -42,4 +43,4 @@ pub(crate) static SPRIG: &[&[Declared]] = &[
 ];
 
 /// External Secrets Operator's own.
-pub(crate) static ESO: &[&[Declared]] = &[encoding::ESO];
+pub(crate) static ESO: &[&[Declared]] = &[encoding::ESO, yamls::TABLE];

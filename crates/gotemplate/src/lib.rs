@@ -32,6 +32,7 @@ mod template;
 mod time;
 mod unicode;
 mod value;
+pub mod yaml;
 
 pub use call::Call;
 pub use context::{Context, Random};

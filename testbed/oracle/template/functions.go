@@ -53,13 +53,12 @@ func htpasswd(user, password string, algorithm hashAlgorithm) string {
 	return user + ":" + string(hash)
 }
 
-func toYaml(value any) (string, error) {
+func toYaml(value any) string {
 	text, err := yaml.Marshal(value)
-	for len(text) > 0 && text[len(text)-1] == '\n' {
-		text = text[:len(text)-1]
-		break
+	if err != nil {
+		return ""
 	}
-	return string(text), err
+	return strings.TrimSuffix(string(text), "\n")
 }
 
 func fromYaml(text string) map[string]any {

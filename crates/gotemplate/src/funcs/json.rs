@@ -10,7 +10,14 @@ use crate::value::Value;
 pub(crate) mod read;
 pub(crate) mod write;
 
+pub(crate) use super::encoding::base64::encode as base64_encode;
+pub(crate) use write::number;
 use write::{Style, write};
+
+/// The bytes of standard Base64, if it is that.
+pub(crate) fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
+    super::encoding::base64::decode(text).ok()
+}
 
 pub(crate) static TABLE: &[Declared] = &[
     fixed("fromJson", &[Str], |call, args| match from_json(call, text(args, 0)) {
