@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow};
 use futures::future::BoxFuture;
 use keyless_controller::{Clients, Effect, Effects, LeaderElection, Operator, Options};
+use keyless_identity::Environment;
 use tokio::sync::oneshot;
 
 use crate::ring::{Ring, RingClient};
@@ -18,6 +19,8 @@ pub struct Wish {
     pub class: Option<String>,
     /// It stops for ever before the effect of this index.
     pub dies_after: Option<usize>,
+    /// Where it serves its metrics.
+    pub metrics_addr: Option<String>,
     /// It takes part in the election of a leader.
     pub election: Option<LeaderElection>,
 }
@@ -51,9 +54,9 @@ impl Effects for Dies {
 impl Running {
     /// Starts an operator on `ring`.
     pub fn start(ring: &Ring, wish: Wish) -> Result<Self> {
-        let environment = ring.sandbox.operator_environment(&ring.operator_token, &crate::world::operator_role());
+        let environment: Environment = ring.sandbox.operator_environment(&ring.operator_token, &crate::world::operator_role()).into_iter().collect();
         let options = Options {
-            metrics_addr: None,
+            metrics_addr: wish.metrics_addr,
             live_addr: None,
             controller_class: wish.class.unwrap_or_else(|| "default".to_owned()),
             leader_election: wish.election,

@@ -40,6 +40,7 @@ pub struct Ring {
     /// The operator's projected token, as a kubelet would keep it.
     pub operator_token: PathBuf,
     runtime: Runtime,
+    metrics_addr: String,
     _control_plane: Option<ControlPlane>,
     _folder: TempDir,
     _operator: std::sync::Mutex<Option<Running>>,
@@ -108,14 +109,24 @@ impl Ring {
             sandbox,
             config,
             runtime,
+            metrics_addr: free_address()?,
             _control_plane: control_plane,
             _folder: folder,
             _operator: std::sync::Mutex::new(None),
         };
         ring.block_on(ring.furnish()).context("cannot furnish the ring")?;
-        let operator = Running::start(&ring, crate::operator::Wish::default())?;
+        let wish = crate::operator::Wish { metrics_addr: Some(ring.metrics_addr.clone()), ..crate::operator::Wish::default() };
+        let operator = Running::start(&ring, wish)?;
         *ring._operator.lock().map_err(|_| anyhow!("poisoned"))? = Some(operator);
         Ok(Some(ring))
+    }
+
+    /// What the ring's operator serves at /metrics.
+    ///
+    /// # Errors
+    /// When it serves nothing.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.metrics_addr)).await?.error_for_status()?.text().await?)
     }
 
     /// CRDs, one object older than their schema, and the operator's own service account.
@@ -177,6 +188,11 @@ impl Ring {
         }
         Ok(())
     }
+}
+
+/// A loopback address that was free a moment ago.
+fn free_address() -> Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// The namespace of the object that is older than its schema.

@@ -38,10 +38,11 @@ impl AwsCalls {
         Self(self.0.iter().map(|(k, n)| (k.clone(), n - earlier.0.get(k).copied().unwrap_or_default())).collect())
     }
 
-    /// How often `api` (as `service:Api`) was called.
+    /// How often APIs were called whose `service:Api` begins with `api`: a read of one parameter
+    /// may be a batch or not.
     #[must_use]
     pub fn of(&self, api: &str) -> u64 {
-        self.0.get(api).copied().unwrap_or_default()
+        self.0.iter().filter(|(name, _)| name.starts_with(api)).map(|(_, n)| n).sum()
     }
 }
 
@@ -381,7 +382,7 @@ impl World {
             ("an event", join(self.api.list("Event", "").await?)),
             ("an ExternalSecret", join(self.api.list("ExternalSecret", "").await?)),
             ("a SecretStore", join(self.api.list("SecretStore", &self.ns).await?.into_iter().map(|s| s["status"].clone()).collect())),
-            ("a metric", self.ring.metrics()?),
+            ("a metric", self.ring.metrics().await?),
         ])
     }
 

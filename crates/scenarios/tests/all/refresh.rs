@@ -74,7 +74,7 @@ async fn nothing_is_written_at_rest(world: World) -> Result<()> {
     let es = w.until_ready("app").await?;
     let secret = w.secret("app").await?.unwrap();
     let calls = w.aws_calls();
-    w.until_calls(&calls, "ssm:GetParameters", 3).await?;
+    w.until_calls(&calls, "ssm:GetParameter", 3).await?;
     let later = w.api.get("ExternalSecret", &w.ns, "app").await?.unwrap();
     assert_eq!(es["metadata"]["resourceVersion"], later["metadata"]["resourceVersion"], "the ExternalSecret was not written");
     assert_eq!(secret["metadata"]["resourceVersion"], w.secret("app").await?.unwrap()["metadata"]["resourceVersion"], "the Secret was not written");

@@ -29,10 +29,16 @@ async fn canaries_stay_silent(world: World) -> Result<()> {
     w.settle().await?;
     assert!(w.secret_data("fine").await?.values().any(|v| v.contains(&canary)), "the canary did travel");
     for (place, text) in w.everything_said().await? {
-        assert!(!text.contains(&canary), "the value is in {place}");
+        assert!(!text.contains(&canary), "the value is in {place}: {}", beginning(&text, &canary));
         for token in w.tokens_minted() {
-            assert!(!text.contains(&token), "a token is in {place}");
+            assert!(!text.contains(&token), "a token is in {place}: {}", beginning(&text, &token));
         }
     }
     Ok(())
+}
+
+/// The beginning of the line that holds `needle`: who said it.
+fn beginning<'a>(text: &'a str, needle: &str) -> &'a str {
+    let line = text.lines().find(|l| l.contains(needle)).unwrap_or_default();
+    line.char_indices().nth(160).map_or(line, |(end, _)| &line[..end])
 }
