@@ -151,7 +151,9 @@ fn build_one(config: &kube::Config, protocol: Protocol) -> Result<kube::Client, 
         Protocol::Http2 => builder.enable_http2().wrap_connector(tcp),
     };
     let mut client = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
-    client.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
+    client
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new());
     if protocol == Protocol::Http2 {
         client
             .http2_only(true)

@@ -186,10 +186,14 @@ impl ClusterReader {
 }
 
 fn decode(object: &ObjectRef, key: &str, text: &str) -> Result<SecretBytes, Error> {
-    STANDARD
-        .decode(text)
-        .map(SecretBytes::new)
-        .map_err(|_| unreadable("read", object, Link::Store, &format!("key {key} is not base64")))
+    STANDARD.decode(text).map(SecretBytes::new).map_err(|_| {
+        unreadable(
+            "read",
+            object,
+            Link::Store,
+            &format!("key {key} is not base64"),
+        )
+    })
 }
 
 fn failed(
@@ -237,7 +241,9 @@ fn unreadable(intent: &'static str, object: &ObjectRef, link: Link, reason: &str
 fn missing(object: ObjectRef, key: &str) -> Error {
     Error::Cluster {
         intent: "read",
-        hint: Some(format!("Add key {key} to {object}, or correct the reference")),
+        hint: Some(format!(
+            "Add key {key} to {object}, or correct the reference"
+        )),
         object,
         link: Link::Store,
         class: Class::NotFound,

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::Error;
 use crate::backends::Backends;
 use crate::clock::Clock;
 use crate::cluster::ClusterReader;
-use crate::Error;
 use crate::effects::{Effect, Effects};
 use crate::events::Events;
-use crate::metrics::Histogram;
 use crate::index::{Index, Wakes, Work};
+use crate::metrics::Histogram;
 use crate::object::ObjectKey;
 use crate::options::Options;
 use crate::render::SharedEngine;

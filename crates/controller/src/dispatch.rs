@@ -66,7 +66,10 @@ async fn one(context: Arc<Context>, work: Work, lane: Lane) {
             let attempt = u32::try_from(panics).unwrap_or(u32::MAX).min(6) + 1;
             let seed = phase::seed(&format!("{work:?}"));
             let pause = backoff::delay(Class::Bug, attempt, None, seed);
-            Some((Lane::Retry, context.clock.elapsed() + pause.max(Duration::from_secs(1))))
+            Some((
+                Lane::Retry,
+                context.clock.elapsed() + pause.max(Duration::from_secs(1)),
+            ))
         }
     };
     context.state().scheduler.done(&work, next);

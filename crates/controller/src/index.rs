@@ -94,9 +94,10 @@ impl Index {
             }
             Kind::Stores | Kind::ClusterStores => {
                 let cluster = kind == Kind::ClusterStores;
-                let gone = self.stores.iter().filter(|(k, e)| {
-                    k.namespace.is_empty() == cluster && e.mark < mark
-                });
+                let gone = self
+                    .stores
+                    .iter()
+                    .filter(|(k, e)| k.namespace.is_empty() == cluster && e.mark < mark);
                 let gone: Vec<_> = gone.map(|(k, _)| k.clone()).collect();
                 gone.iter().flat_map(|key| self.remove_store(key)).collect()
             }

@@ -49,7 +49,9 @@ impl Lease {
                     return;
                 }
                 Ok(false) => {}
-                Err(error) => tracing::warn!(lease = %self.name(), %error, "cannot try for the lease"),
+                Err(error) => {
+                    tracing::warn!(lease = %self.name(), %error, "cannot try for the lease")
+                }
             }
             // Candidates that started together must not try together for ever.
             let spread = rand::random_range(1.0..1.2);
@@ -58,7 +60,12 @@ impl Lease {
     }
 
     /// The handle that gives the lease back, and the task that renews it.
-    pub fn keep(self) -> (Held, impl Future<Output = Result<(), Error>> + Send + 'static) {
+    pub fn keep(
+        self,
+    ) -> (
+        Held,
+        impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
         let lease = Arc::new(Mutex::new(self));
         (Held(Arc::clone(&lease)), renew(lease))
     }
@@ -81,7 +88,11 @@ impl Lease {
     /// One try to take or renew. False if someone else holds it.
     async fn attempt(&mut self) -> Result<bool, Error> {
         let name = self.name();
-        let body = match self.requests.get(&self.path(), &format!("read Lease {name}")).await {
+        let body = match self
+            .requests
+            .get(&self.path(), &format!("read Lease {name}"))
+            .await
+        {
             Ok(body) => body,
             Err(error) if error.is_not_found() => return self.create(&name).await,
             Err(error) => return Err(error),
@@ -92,7 +103,10 @@ impl Lease {
         })?;
         let now = Instant::now();
         let record = |lease: &Value| lease.get("spec").cloned();
-        let changed = self.seen.as_ref().is_none_or(|(old, _)| record(old) != record(&lease));
+        let changed = self
+            .seen
+            .as_ref()
+            .is_none_or(|(old, _)| record(old) != record(&lease));
         let since = match &self.seen {
             Some((_, since)) if !changed => *since,
             _ => now,
@@ -108,7 +122,9 @@ impl Lease {
 
     /// How long a silent holder is waited for: what it promised, at least our own setting.
     fn patience(&self, lease: &Value) -> Duration {
-        let promised = lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64);
+        let promised = lease
+            .pointer("/spec/leaseDurationSeconds")
+            .and_then(Value::as_u64);
         self.election
             .lease_duration
             .max(Duration::from_secs(promised.unwrap_or_default()))
@@ -132,20 +148,26 @@ impl Lease {
             "spec": self.spec(0, &micro_time()),
         });
         let path = self.collection();
-        self.send(Verb::Post, &path, &lease, &format!("create Lease {name}")).await
+        self.send(Verb::Post, &path, &lease, &format!("create Lease {name}"))
+            .await
     }
 
     async fn replace(&mut self, name: &str, mut lease: Value, ours: bool) -> Result<bool, Error> {
-        let transitions = lease.pointer("/spec/leaseTransitions").and_then(Value::as_u64);
+        let transitions = lease
+            .pointer("/spec/leaseTransitions")
+            .and_then(Value::as_u64);
         let transitions = transitions.unwrap_or_default() + u64::from(!ours);
         let acquired = lease.pointer("/spec/acquireTime").and_then(Value::as_str);
-        let acquired = acquired.filter(|_| ours).map_or_else(micro_time, str::to_owned);
+        let acquired = acquired
+            .filter(|_| ours)
+            .map_or_else(micro_time, str::to_owned);
         let spec = self.spec(transitions, &acquired);
         if let Some(object) = lease.as_object_mut() {
             object.insert("spec".into(), spec);
         }
         let path = self.path();
-        self.send(Verb::Put, &path, &lease, &format!("take Lease {name}")).await
+        self.send(Verb::Put, &path, &lease, &format!("take Lease {name}"))
+            .await
     }
 
     /// True if the write won; false if someone else's write came first.
@@ -173,7 +195,11 @@ impl Lease {
 async fn renew(lease: Arc<Mutex<Lease>>) -> Result<(), Error> {
     let (name, deadline, period) = {
         let lease = lease.lock().await;
-        (lease.name(), lease.election.renew_deadline, lease.election.retry_period)
+        (
+            lease.name(),
+            lease.election.renew_deadline,
+            lease.election.retry_period,
+        )
     };
     let mut renewed = Instant::now();
     loop {
@@ -226,14 +252,20 @@ impl Held {
         }
         let intent = format!("release Lease {}", lease.name());
         let body = object.to_string().into();
-        if let Err(error) = lease.requests.exchange(Verb::Put, &lease.path(), body, &intent).await {
+        if let Err(error) = lease
+            .requests
+            .exchange(Verb::Put, &lease.path(), body, &intent)
+            .await
+        {
             tracing::warn!(%error, "the lease was not given back; it ends by itself");
         }
     }
 }
 
 fn holder(lease: &Value) -> String {
-    let holder = lease.pointer("/spec/holderIdentity").and_then(Value::as_str);
+    let holder = lease
+        .pointer("/spec/holderIdentity")
+        .and_then(Value::as_str);
     holder.unwrap_or_default().to_owned()
 }
 

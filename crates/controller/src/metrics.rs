@@ -165,7 +165,10 @@ const EXTENDED: [(&str, &str); 6] = [
     ("app_kubernetes_io_version", "app.kubernetes.io/version"),
     ("app_kubernetes_io_component", "app.kubernetes.io/component"),
     ("app_kubernetes_io_part_of", "app.kubernetes.io/part-of"),
-    ("app_kubernetes_io_managed_by", "app.kubernetes.io/managed-by"),
+    (
+        "app_kubernetes_io_managed_by",
+        "app.kubernetes.io/managed-by",
+    ),
 ];
 
 /// All metrics as they are now.
@@ -184,12 +187,22 @@ pub fn render(context: &Context) -> String {
     }
     let overdue = state.scheduler.oldest_overdue(now).as_secs_f64();
     text.single("keyless_oldest_overdue_seconds", overdue);
-    let open = state.index.stores().filter(|(_, e)| e.circuit.is_open()).count();
+    let open = state
+        .index
+        .stores()
+        .filter(|(_, e)| e.circuit.is_open())
+        .count();
     text.single("keyless_open_circuits", open as f64);
     text.single("keyless_managed_secrets", state.index.secret_count() as f64);
-    text.single("keyless_events_dropped_total", context.events.dropped() as f64);
+    text.single(
+        "keyless_events_dropped_total",
+        context.events.dropped() as f64,
+    );
     let counters = &context.counters;
-    text.single("keyless_panics_total", counters.panics.load(Ordering::Relaxed) as f64);
+    text.single(
+        "keyless_panics_total",
+        counters.panics.load(Ordering::Relaxed) as f64,
+    );
     let interrupted = counters.interrupted.load(Ordering::Relaxed);
     text.single("keyless_watch_failures_total", interrupted as f64);
     let malformed = counters.malformed.load(Ordering::Relaxed);
@@ -202,8 +215,14 @@ fn usage(text: &mut Text, usage: &Usage) {
     // ESO's dashboards know two outcomes; the class of failure is in the conditions.
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for calls in &usage.calls.calls {
-        let status = if calls.outcome == "success" { "success" } else { "error" };
-        *counts.entry((calls.provider, calls.call, status)).or_default() += calls.count;
+        let status = if calls.outcome == "success" {
+            "success"
+        } else {
+            "error"
+        };
+        *counts
+            .entry((calls.provider, calls.call, status))
+            .or_default() += calls.count;
     }
     for ((provider, call, status), count) in counts {
         let labels = [("provider", provider), ("call", call), ("status", status)];
@@ -281,7 +300,11 @@ fn stores(text: &mut Text, index: &crate::index::Index) {
             "clustersecretstore_reconcile_duration",
         ),
     ] {
-        let stores = || index.stores().filter(move |(k, _)| k.namespace.is_empty() == cluster);
+        let stores = || {
+            index
+                .stores()
+                .filter(move |(k, _)| k.namespace.is_empty() == cluster)
+        };
         text.begin(condition);
         for (key, entry) in stores() {
             let Some(ready) = entry.store.ready() else {

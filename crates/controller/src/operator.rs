@@ -38,7 +38,9 @@ pub struct Operator {
 
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operator").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Operator")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,7 +127,11 @@ impl Operator {
         ));
         let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
         let listeners = server::bind(&self.options).await?;
-        tasks.spawn(server::run(listeners, Arc::clone(&context), self.ready.subscribe()));
+        tasks.spawn(server::run(
+            listeners,
+            Arc::clone(&context),
+            self.ready.subscribe(),
+        ));
         tokio::pin!(shutdown);
         let mut held = None;
         if let Some(election) = self.options.leader_election.clone() {

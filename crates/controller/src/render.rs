@@ -51,7 +51,11 @@ impl Renderer<'_> {
         let nanos = u32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
         let random = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
         let context = Context::new(millis.div_euclid(1000), nanos, random);
-        let mut engine = self.shared.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut engine = self
+            .shared
+            .engine
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match engine.as_mut() {
             Some(engine) => {
                 engine.set_context(context);

@@ -170,12 +170,14 @@ impl Requests {
         let mut attempt = 1;
         loop {
             let once = self.send_once(verb, path, accept, body.clone(), intent);
-            let result = tokio::time::timeout(TIMEOUT, once).await.unwrap_or_else(|_| {
-                Err(Error::Transport {
-                    intent: intent.to_owned(),
-                    reason: format!("no answer within {TIMEOUT:?}"),
-                })
-            });
+            let result = tokio::time::timeout(TIMEOUT, once)
+                .await
+                .unwrap_or_else(|_| {
+                    Err(Error::Transport {
+                        intent: intent.to_owned(),
+                        reason: format!("no answer within {TIMEOUT:?}"),
+                    })
+                });
             match result {
                 // 429 means "not processed", whatever the verb, so a repeat doubles nothing.
                 Err(Error::Api {

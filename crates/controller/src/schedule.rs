@@ -226,7 +226,9 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
             } => Some(*since),
             _ => None,
         });
-        since.min().map_or(Duration::ZERO, |s| now.saturating_sub(s))
+        since
+            .min()
+            .map_or(Duration::ZERO, |s| now.saturating_sub(s))
     }
 
     fn set_group(&mut self, key: &K, group: &G) {

@@ -49,11 +49,13 @@ async fn bind_one(
         Some(port) => format!("0.0.0.0:{port}"),
         None => address.to_owned(),
     };
-    let listener = TcpListener::bind(&full).await.map_err(|error| Error::Listen {
-        purpose,
-        address: address.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let listener = TcpListener::bind(&full)
+        .await
+        .map_err(|error| Error::Listen {
+            purpose,
+            address: address.to_owned(),
+            reason: error.to_string(),
+        })?;
     Ok(Some(listener))
 }
 
@@ -66,7 +68,9 @@ pub async fn run(
     context: Arc<Context>,
     ready: signal::Receiver<bool>,
 ) -> Result<(), Error> {
-    let metrics = Router::new().route("/metrics", get(scrape)).with_state(context);
+    let metrics = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(context);
     let live = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
@@ -87,15 +91,20 @@ async fn serve(
     let Some(listener) = listener else {
         return std::future::pending().await;
     };
-    axum::serve(listener, router).await.map_err(|error| Error::Listen {
-        purpose,
-        address: String::new(),
-        reason: error.to_string(),
-    })
+    axum::serve(listener, router)
+        .await
+        .map_err(|error| Error::Listen {
+            purpose,
+            address: String::new(),
+            reason: error.to_string(),
+        })
 }
 
 async fn scrape(State(context): State<Arc<Context>>) -> impl IntoResponse {
-    let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let headers = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (headers, metrics::render(&context))
 }
 

@@ -48,7 +48,10 @@ impl Feed {
             let state = self.context.state();
             let synced = |k: &&Kind| state.index.is_synced(**k);
             let others = self.kinds.iter().filter(|k| **k != Kind::ExternalSecrets);
-            (self.kinds.iter().all(|k| synced(&k)), others.clone().all(|k| synced(&k)))
+            (
+                self.kinds.iter().all(|k| synced(&k)),
+                others.clone().all(|k| synced(&k)),
+            )
         };
         if others {
             self.open.send_replace(true);
@@ -64,7 +67,10 @@ impl Feed {
     }
 
     fn malformed(&self, kind: Kind, reason: &str) {
-        self.context.counters.malformed.fetch_add(1, Ordering::Relaxed);
+        self.context
+            .counters
+            .malformed
+            .fetch_add(1, Ordering::Relaxed);
         tracing::error!(?kind, reason, "an object cannot be decoded and is left out");
     }
 }
@@ -117,7 +123,8 @@ impl Sink for KindSink {
 
     fn delete(&self, object: &str) {
         let Some((key, version)) = key_of(object) else {
-            self.feed.malformed(self.kind, "a deleted object has no name");
+            self.feed
+                .malformed(self.kind, "a deleted object has no name");
             return;
         };
         let context = &self.feed.context;
@@ -141,6 +148,10 @@ impl Sink for KindSink {
     }
 
     fn failing(&self, _: &Error) {
-        self.feed.context.counters.interrupted.fetch_add(1, Ordering::Relaxed);
+        self.feed
+            .context
+            .counters
+            .interrupted
+            .fetch_add(1, Ordering::Relaxed);
     }
 }

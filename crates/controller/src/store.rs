@@ -23,19 +23,19 @@ use crate::schedule::{Lane, Moment, backoff, phase};
 fn validated(context: &Context, key: &ObjectKey) -> i64 {
     let state = context.state();
     let entry = state.index.store(key);
-    entry.and_then(|e| e.outcome.as_ref()).map_or(0, |o| o.generation)
+    entry
+        .and_then(|e| e.outcome.as_ref())
+        .map_or(0, |o| o.generation)
 }
 
 /// Validates the store `key`; says when to look again.
-pub async fn reconcile(
-    context: &Context,
-    key: &ObjectKey,
-    lane: Lane,
-) -> Option<(Lane, Moment)> {
+pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Option<(Lane, Moment)> {
     let started = context.clock.elapsed();
     let store = facts::gather(context, key)?;
     if store.generation != validated(context, key) {
-        context.backends.changed(&crate::external_secret::store_ref(key));
+        context
+            .backends
+            .changed(&crate::external_secret::store_ref(key));
     }
     let found = facts::validate(context, &store).await;
     let verdict = plan::verdict(&store, found, context.options.store_requeue_interval);

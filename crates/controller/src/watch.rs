@@ -20,9 +20,9 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 use http_body_util::BodyExt;
 use kube::client::Body;
 
+use crate::Error;
 use crate::client::error_chain;
 use crate::request::{AGENT, METADATA_ONLY, Requests, escape, refusal, retry_after};
-use crate::Error;
 use event::{Frame, Page, frame, page};
 use lines::Lines;
 
@@ -160,7 +160,10 @@ impl Watch {
                 self.pause
             }
             Ok(End::Unsupported) => {
-                tracing::info!(resource = self.resource.plural, "no streaming lists, using LIST");
+                tracing::info!(
+                    resource = self.resource.plural,
+                    "no streaming lists, using LIST"
+                );
                 self.streaming = false;
                 self.position = Position::List;
                 Duration::ZERO
@@ -317,7 +320,10 @@ impl Watch {
                 uri.push_str("&continue=");
                 uri.push_str(&escape(&next));
             }
-            let body = self.requests.list(&uri, self.list_accept(), &intent).await?;
+            let body = self
+                .requests
+                .list(&uri, self.list_accept(), &intent)
+                .await?;
             let Page {
                 items,
                 version,

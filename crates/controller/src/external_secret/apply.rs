@@ -59,11 +59,13 @@ pub fn secret_path(key: &ObjectKey) -> String {
 pub async fn read_secret(context: &Context, key: &ObjectKey) -> Result<Option<Value>, Error> {
     let intent = format!("read Secret {key}");
     match context.requests.get(&secret_path(key), &intent).await {
-        Ok(body) => serde_json::from_slice(&body).map(Some).map_err(|_| Error::Answer {
-            intent,
-            // The cause may quote the body, which is a secret.
-            reason: "it is no JSON object".into(),
-        }),
+        Ok(body) => serde_json::from_slice(&body)
+            .map(Some)
+            .map_err(|_| Error::Answer {
+                intent,
+                // The cause may quote the body, which is a secret.
+                reason: "it is no JSON object".into(),
+            }),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
@@ -193,7 +195,10 @@ async fn send(
     let manager = escape(&hash::field_manager(&sync.object.key.name));
     let create = verb == Verb::Post;
     let (path, effect, word) = if create {
-        let path = format!("/api/v1/namespaces/{}/secrets", escape(&sync.target.namespace));
+        let path = format!(
+            "/api/v1/namespaces/{}/secrets",
+            escape(&sync.target.namespace)
+        );
         (path, Effect::CreateSecret(sync.target.clone()), "create")
     } else {
         let effect = Effect::UpdateSecret(sync.target.clone());
@@ -230,7 +235,11 @@ pub async fn delete_secret(
     writer: &mut Writer<'_>,
     key: &ObjectKey,
 ) -> Result<bool, Error> {
-    let uid = context.state().index.secret(key).map(|e| e.secret.uid.clone());
+    let uid = context
+        .state()
+        .index
+        .secret(key)
+        .map(|e| e.secret.uid.clone());
     // Only the Secret that was looked at: not one made meanwhile under the same name.
     let options = json!({
         "apiVersion": "v1",
@@ -280,12 +289,15 @@ pub async fn write_status(
     let text = std::str::from_utf8(&answer).unwrap_or_default();
     let version = crate::object::key_of(text).map_or(object.version, |(_, version)| version);
     let status = status.clone();
-    context.state().index.status_written(&object.key, version, |object| {
-        object.ready = Some(status.ready);
-        object.refresh_time = status.refresh_time;
-        object.synced = status.synced;
-        object.binding = status.binding;
-    });
+    context
+        .state()
+        .index
+        .status_written(&object.key, version, |object| {
+            object.ready = Some(status.ready);
+            object.refresh_time = status.refresh_time;
+            object.synced = status.synced;
+            object.binding = status.binding;
+        });
     Ok(())
 }
 
@@ -354,10 +366,22 @@ pub fn tell(
 pub fn tell_applied(context: &Context, object: &ExternalSecret, applied: &Applied) {
     match applied {
         Applied::Created => {
-            tell(context, object, Severity::Normal, event::CREATED, "secret created");
+            tell(
+                context,
+                object,
+                Severity::Normal,
+                event::CREATED,
+                "secret created",
+            );
         }
         Applied::Updated => {
-            tell(context, object, Severity::Normal, event::UPDATED, "secret updated");
+            tell(
+                context,
+                object,
+                Severity::Normal,
+                event::UPDATED,
+                "secret updated",
+            );
         }
         Applied::Unchanged | Applied::Missing => {}
     }

@@ -83,17 +83,20 @@ pub fn gather(
         Err(error) => return Some(Err((object, Problem::Spec(error.to_string())))),
     };
     let target_key = target_of(&object).unwrap_or_else(|| object.key.clone());
-    let target = state.index.secret(&target_key).map_or(Target::default(), |entry| {
-        let owner = entry.secret.owner.as_ref();
-        Target {
-            exists: true,
-            owned: owner.is_some_and(|(kind, name)| {
-                &**kind == "ExternalSecret" && **name == *object.key.name
-            }),
-            hashed: entry.secret.data_hash.is_some(),
-            suspect: entry.suspect,
-        }
-    });
+    let target = state
+        .index
+        .secret(&target_key)
+        .map_or(Target::default(), |entry| {
+            let owner = entry.secret.owner.as_ref();
+            Target {
+                exists: true,
+                owned: owner.is_some_and(|(kind, name)| {
+                    &**kind == "ExternalSecret" && **name == *object.key.name
+                }),
+                hashed: entry.secret.data_hash.is_some(),
+                suspect: entry.suspect,
+            }
+        });
     let namespace = state.index.namespace(&key.namespace);
     let namespace_deleting = namespace.is_some_and(|n| n.deleting);
     let foreign = is_foreign(context, &state.index, &object, &spec);
@@ -129,7 +132,9 @@ fn is_foreign(
     let stores = object.summary.iter().flat_map(|s| &s.stores);
     stores.filter_map(|key| index.store(key)).any(|entry| {
         let class = entry.store.spec.as_ref().ok();
-        let class = class.and_then(|s| s.controller.as_deref()).unwrap_or_default();
+        let class = class
+            .and_then(|s| s.controller.as_deref())
+            .unwrap_or_default();
         !class.is_empty() && class != context.options.controller_class
     })
 }

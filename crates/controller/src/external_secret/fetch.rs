@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use keyless_api::constants::message;
-use keyless_api::{DataFrom, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec, SourceRef};
+use keyless_api::{
+    DataFrom, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec,
+    SourceRef,
+};
 use keyless_fault::{Class, Fault, Link, ObjectRef};
 use keyless_providers::{Error, Find, Provider, Ref, StoreScope};
 use keyless_secret::SecretBytes;
@@ -98,10 +101,7 @@ async fn call(opened: &Opened, read: Read, max_age: Duration) -> Answer {
 }
 
 /// The reads of a spec, by store.
-fn reads(
-    spec: &ExternalSecretSpec,
-    key: &ObjectKey,
-) -> Result<Vec<(ObjectKey, Read)>, Failed> {
+fn reads(spec: &ExternalSecretSpec, key: &ObjectKey) -> Result<Vec<(ObjectKey, Read)>, Failed> {
     let mut reads = Vec::new();
     for (index, entry) in spec.data_from.iter().enumerate() {
         let read = match (&entry.extract, &entry.find) {
@@ -162,11 +162,7 @@ fn store_of(
 }
 
 /// Opens a store for a namespace, if it exists, admits the namespace, is ready and answers.
-async fn open(
-    context: &Context,
-    namespace: &str,
-    key: &ObjectKey,
-) -> Result<Opened, Failed> {
+async fn open(context: &Context, namespace: &str, key: &ObjectKey) -> Result<Opened, Failed> {
     let spec = usable(context, namespace, key).map_err(|p| Failed::data(&p))?;
     let scope = StoreScope {
         store: store_ref(key),
@@ -178,7 +174,11 @@ async fn open(
         Failed::data(&error)
     })?;
     let converts = ["fake", "kubernetes", "gcpsm"];
-    let converts = spec.provider.names().iter().any(|name| converts.contains(name));
+    let converts = spec
+        .provider
+        .names()
+        .iter()
+        .any(|name| converts.contains(name));
     Ok(Opened { provider, converts })
 }
 
@@ -188,11 +188,7 @@ pub fn store_ref(key: &ObjectKey) -> ObjectRef {
     ObjectRef::new(StoreKind::of(key).as_str(), &*key.namespace, &*key.name)
 }
 
-fn usable(
-    context: &Context,
-    namespace: &str,
-    key: &ObjectKey,
-) -> Result<SecretStoreSpec, Problem> {
+fn usable(context: &Context, namespace: &str, key: &ObjectKey) -> Result<SecretStoreSpec, Problem> {
     let store = store_ref(key);
     let now = context.clock.elapsed();
     let mut state = context.state();
@@ -209,8 +205,7 @@ fn usable(
             });
         }
     };
-    if key.namespace.is_empty()
-        && !admission::admits(&spec, namespace, &labels.unwrap_or_default())
+    if key.namespace.is_empty() && !admission::admits(&spec, namespace, &labels.unwrap_or_default())
     {
         return Err(Problem::StoreDenied {
             store,
@@ -219,7 +214,9 @@ fn usable(
     }
     if context.options.flood_gate && !entry.is_ready() {
         let ready = entry.store.ready();
-        let reason = ready.filter(|c| !c.is_true()).and_then(|c| c.message.clone());
+        let reason = ready
+            .filter(|c| !c.is_true())
+            .and_then(|c| c.message.clone());
         return Err(Problem::StoreNotReady { store, reason });
     }
     match entry.circuit.admit(now) {
@@ -234,7 +231,11 @@ fn usable(
 fn judge(context: &Context, store: &ObjectKey, answer: &Answer) {
     match answer {
         Answer::Batch(_, results) => {
-            note(context, store, results.iter().map(|r| r.as_ref().map(|_| ())));
+            note(
+                context,
+                store,
+                results.iter().map(|r| r.as_ref().map(|_| ())),
+            );
         }
         Answer::From(_, _, result) => {
             note(context, store, std::iter::once(result.as_ref().map(|_| ())));
@@ -268,10 +269,17 @@ fn note<'a>(
             if entry.circuit.success() {
                 let readers: Vec<_> = index.readers_of(key).cloned().collect();
                 let failing = readers.into_iter().filter(|reader| {
-                    index.external_secret(reader).is_some_and(|e| e.failure.is_some())
+                    index
+                        .external_secret(reader)
+                        .is_some_and(|e| e.failure.is_some())
                 });
                 return failing
-                    .map(|r| (crate::index::Work::ExternalSecret(r), crate::schedule::Lane::Retry))
+                    .map(|r| {
+                        (
+                            crate::index::Work::ExternalSecret(r),
+                            crate::schedule::Lane::Retry,
+                        )
+                    })
                     .collect();
             }
         } else if let Some(retry_after) = worst {
@@ -342,7 +350,10 @@ fn collect(
             }
             Err(error) if tolerant && error.is_no_secret() => {}
             Err(error) => {
-                let key = spec.data.get(index).map_or("", |d| d.remote_ref.key.as_str());
+                let key = spec
+                    .data
+                    .get(index)
+                    .map_or("", |d| d.remote_ref.key.as_str());
                 let prefix = format!("error processing spec.data[{index}] (key: {key}), err: ");
                 return Err(failed(&prefix, &error));
             }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use keyless_api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec, RefreshPolicy};
 use keyless_api::constants::finalizer;
+use keyless_api::{CreationPolicy, DeletionPolicy, ExternalSecretSpec, RefreshPolicy};
 
 use crate::object::ExternalSecret;
 use crate::schedule::{Lane, phase};
@@ -181,7 +181,11 @@ fn due(facts: &Facts<'_>) -> Due {
         RefreshPolicy::OnChange => Due::Never,
         _ => {
             let Some(interval) = interval(facts.spec) else {
-                return if synced.is_some() { Due::Never } else { Due::Now };
+                return if synced.is_some() {
+                    Due::Never
+                } else {
+                    Due::Now
+                };
             };
             if changed {
                 return Due::Now;
@@ -208,7 +212,11 @@ fn overdue_at_start(facts: &Facts<'_>) -> bool {
     facts.first_look
         && facts.lane == Lane::Periodic
         && !facts.failing
-        && facts.object.ready.as_ref().is_some_and(|r| &*r.status == "True")
+        && facts
+            .object
+            .ready
+            .as_ref()
+            .is_some_and(|r| &*r.status == "True")
         && facts.object.synced.as_deref() == Some(&*facts.object.fingerprint)
 }
 

@@ -110,7 +110,9 @@ async fn verify(context: &Context, gathered: &mut Gathered) -> Result<(), Error>
             // The metadata may differ from what was approved; the next refresh looks.
             let approved = entry.and_then(|e| e.approved);
             let approved = approved.filter(|(shape, _)| *shape == secret.shape);
-            state.index.secret_known(secret, approved.map(|(_, wanted)| wanted));
+            state
+                .index
+                .secret_known(secret, approved.map(|(_, wanted)| wanted));
         }
         None => {
             gathered.target.exists = existing.is_some();
@@ -206,7 +208,10 @@ async fn write(
             Ok(content) => content,
             Err(failed) => {
                 return Ended {
-                    binding: gathered.target.exists.then(|| gathered.target_key.name.to_string()),
+                    binding: gathered
+                        .target
+                        .exists
+                        .then(|| gathered.target_key.name.to_string()),
                     ..Ended::failed(failed)
                 };
             }
@@ -245,7 +250,10 @@ async fn delete_orphans(
 ) -> Result<(), Error> {
     let key = &gathered.object.key;
     let creator = keyless_secret::hash::created_by(&key.namespace, &key.name);
-    let orphans = context.state().index.orphans(&creator, &gathered.target_key);
+    let orphans = context
+        .state()
+        .index
+        .orphans(&creator, &gathered.target_key);
     for orphan in orphans {
         if apply::delete_secret(context, writer, &orphan).await? {
             apply::tell(
@@ -358,7 +366,11 @@ fn note(context: &Context, object: &ExternalSecret, outcome: &Outcome, now: i64)
     entry.refetch = false;
     if let Outcome::Failed(failed) = outcome {
         entry.errors += 1;
-        entry.failure = Some(Failure::after(entry.failure.as_ref(), failed.class, &failed.message));
+        entry.failure = Some(Failure::after(
+            entry.failure.as_ref(),
+            failed.class,
+            &failed.message,
+        ));
     } else {
         entry.failure = None;
         entry.refreshed = Some(now);
@@ -398,6 +410,8 @@ fn again(
 
 /// A wall time on the scheduler's clock.
 fn moment(context: &Context, unix_millis: i64) -> Moment {
-    let wait = unix_millis.saturating_sub(context.clock.unix_millis()).max(0);
+    let wait = unix_millis
+        .saturating_sub(context.clock.unix_millis())
+        .max(0);
     context.clock.elapsed() + Duration::from_millis(wait.unsigned_abs())
 }

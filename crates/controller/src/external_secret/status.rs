@@ -74,7 +74,11 @@ pub fn wanted(
             message: message.into(),
             since,
         },
-        refresh_time: if failed { object.refresh_time } else { Some(now) },
+        refresh_time: if failed {
+            object.refresh_time
+        } else {
+            Some(now)
+        },
         synced: if failed {
             object.synced.clone()
         } else {
@@ -99,9 +103,7 @@ pub fn worth_writing(
     interval: Option<Duration>,
     patience: Duration,
 ) -> bool {
-    if is_news(object, status)
-        || object.synced != status.synced
-        || object.binding != status.binding
+    if is_news(object, status) || object.synced != status.synced || object.binding != status.binding
     {
         return true;
     }
@@ -177,10 +179,30 @@ mod tests {
     fn conditions_are_as_the_api_knows_them() {
         for (outcome, status, reason, message) in [
             (Outcome::Synced, "True", "SecretSynced", "secret synced"),
-            (Outcome::Retained, "True", "SecretSynced", "secret retained due to DeletionPolicy=Retain"),
-            (Outcome::Deleted, "True", "SecretDeleted", "secret deleted due to DeletionPolicy=Delete"),
-            (Outcome::Missing, "True", "SecretMissing", "secret will not be created due to CreationPolicy=Merge"),
-            (failed(), "False", "SecretSyncedError", "could not get secret data from provider: x"),
+            (
+                Outcome::Retained,
+                "True",
+                "SecretSynced",
+                "secret retained due to DeletionPolicy=Retain",
+            ),
+            (
+                Outcome::Deleted,
+                "True",
+                "SecretDeleted",
+                "secret deleted due to DeletionPolicy=Delete",
+            ),
+            (
+                Outcome::Missing,
+                "True",
+                "SecretMissing",
+                "secret will not be created due to CreationPolicy=Merge",
+            ),
+            (
+                failed(),
+                "False",
+                "SecretSyncedError",
+                "could not get secret data from provider: x",
+            ),
         ] {
             assert_eq!(outcome.condition(), (status, reason, message));
         }
@@ -205,14 +227,26 @@ mod tests {
     #[test]
     fn an_unchanged_refresh_is_written_only_now_and_then() {
         let old = synced();
-        let minutes = |m: i64| wanted(&old, &Outcome::Synced, Some("a"), old.refresh_time.unwrap() + m * 60_000);
+        let minutes = |m: i64| {
+            wanted(
+                &old,
+                &Outcome::Synced,
+                Some("a"),
+                old.refresh_time.unwrap() + m * 60_000,
+            )
+        };
         let patience = Duration::from_secs(300);
         let every = |s| Some(Duration::from_secs(s));
         assert!(!worth_writing(&old, &minutes(4), every(10), patience));
         assert!(worth_writing(&old, &minutes(5), every(10), patience));
         assert!(!worth_writing(&old, &minutes(59), every(3600), patience));
         assert!(worth_writing(&old, &minutes(60), every(3600), patience));
-        assert!(worth_writing(&old, &minutes(1), every(3600), Duration::ZERO));
+        assert!(worth_writing(
+            &old,
+            &minutes(1),
+            every(3600),
+            Duration::ZERO
+        ));
     }
 
     #[test]
@@ -224,7 +258,12 @@ mod tests {
         let status = wanted(&old, &Outcome::Synced, Some("renamed"), NOW);
         assert!(worth_writing(&old, &status, None, Duration::MAX));
         let fresh = object("{}");
-        assert!(worth_writing(&fresh, &wanted(&fresh, &failed(), None, NOW), None, Duration::MAX));
+        assert!(worth_writing(
+            &fresh,
+            &wanted(&fresh, &failed(), None, NOW),
+            None,
+            Duration::MAX
+        ));
     }
 
     #[test]
@@ -233,7 +272,12 @@ mod tests {
         let first = wanted(&object, &failed(), None, NOW);
         object.ready = Some(first.ready.clone());
         let second = wanted(&object, &failed(), None, NOW + 60_000);
-        assert!(!worth_writing(&object, &second, None, Duration::from_secs(300)));
+        assert!(!worth_writing(
+            &object,
+            &second,
+            None,
+            Duration::from_secs(300)
+        ));
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub fn satisfaction(sync: &Sync<'_>, content: &Content) -> u64 {
 pub fn is_valid(object: &Value) -> bool {
     let managed = texts(object, "labels").remove(label::MANAGED);
     let noted = texts(object, "annotations").remove(annotation::DATA_HASH);
-    managed.as_deref() == Some(label::MANAGED_VALUE) && noted == Some(hash::data_hash(&data(object)))
+    managed.as_deref() == Some(label::MANAGED_VALUE)
+        && noted == Some(hash::data_hash(&data(object)))
 }
 
 /// The write that makes `existing` as wanted.
@@ -126,7 +127,12 @@ fn foreign(error: &OwnershipError) -> Failed {
 /// The existing Secret as the pipeline sees it.
 fn read(object: &Value, writer: &str) -> Existing {
     let meta = |field: &str| object.get("metadata").and_then(|m| m.get(field));
-    let list = |field: &str| meta(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |field: &str| {
+        meta(field)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let text = |v: &Value| v.as_str().map(str::to_owned);
     Existing {
         data: data(object),
@@ -148,7 +154,12 @@ fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
     let data = object.get("data").and_then(Value::as_object);
     data.into_iter()
         .flatten()
-        .filter_map(|(k, v)| Some((k.clone(), SecretBytes::new(STANDARD.decode(v.as_str()?).ok()?))))
+        .filter_map(|(k, v)| {
+            Some((
+                k.clone(),
+                SecretBytes::new(STANDARD.decode(v.as_str()?).ok()?),
+            ))
+        })
         .collect()
 }
 
@@ -164,11 +175,21 @@ fn texts(object: &Value, map: &str) -> BTreeMap<String, String> {
 /// Puts what is wanted into the object.
 fn write(object: &mut Value, wanted: &Wanted) {
     if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        set(meta, "labels", json!(wanted.labels), wanted.labels.is_empty());
+        set(
+            meta,
+            "labels",
+            json!(wanted.labels),
+            wanted.labels.is_empty(),
+        );
         let none = wanted.annotations.is_empty();
         set(meta, "annotations", json!(wanted.annotations), none);
         let none = wanted.owner_references.is_empty();
-        set(meta, "ownerReferences", json!(wanted.owner_references), none);
+        set(
+            meta,
+            "ownerReferences",
+            json!(wanted.owner_references),
+            none,
+        );
         let none = wanted.finalizers.is_empty();
         set(meta, "finalizers", json!(wanted.finalizers), none);
     }

@@ -27,7 +27,11 @@ impl Failure {
     pub fn after(previous: Option<&Self>, class: Class, message: &str) -> Self {
         let said = crate::schedule::phase::seed(message);
         let again = previous.filter(|p| p.class == class && p.said == said);
-        Self { attempt: again.map_or(0, |p| p.attempt) + 1, class, said }
+        Self {
+            attempt: again.map_or(0, |p| p.attempt) + 1,
+            class,
+            said,
+        }
     }
 }
 
@@ -186,6 +190,9 @@ mod tests {
         let first = Failure::after(None, Class::Denied, "no trust");
         let second = Failure::after(Some(&first), Class::Denied, "no trust");
         assert_eq!((first.attempt, second.attempt), (1, 2));
-        assert_eq!(Failure::after(Some(&second), Class::Denied, "no permission").attempt, 1);
+        assert_eq!(
+            Failure::after(Some(&second), Class::Denied, "no permission").attempt,
+            1
+        );
     }
 }

@@ -90,7 +90,11 @@ impl Index {
 
     /// A Secret is gone, or is no longer managed. `version` is that of the deletion.
     pub fn remove_secret(&mut self, key: &ObjectKey, version: u64) -> Wakes {
-        if self.secrets.get(key).is_some_and(|e| e.secret.version > version) {
+        if self
+            .secrets
+            .get(key)
+            .is_some_and(|e| e.secret.version > version)
+        {
             return Wakes::new();
         }
         let Some(entry) = self.secrets.remove(key) else {

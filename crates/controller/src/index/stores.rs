@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Index, Kind, Wakes, Work};
 use crate::object::{ObjectKey, Store};
-use crate::schedule::circuit::Circuit;
 use crate::schedule::Lane;
+use crate::schedule::circuit::Circuit;
 
 /// What this process found when it validated a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,10 @@ impl StoreEntry {
     pub fn is_ready(&self) -> bool {
         match &self.outcome {
             Some(outcome) => outcome.ready,
-            None => self.store.ready().is_some_and(keyless_api::Condition::is_true),
+            None => self
+                .store
+                .ready()
+                .is_some_and(keyless_api::Condition::is_true),
         }
     }
 }

@@ -30,10 +30,19 @@ fn work(name: &str) -> Work {
 #[test]
 fn status_changes_wake_nobody() {
     let mut index = Index::default();
-    assert_eq!(index.upsert_external_secret(es("a", 1, 1, ""), false), [(work("a"), Lane::User)]);
+    assert_eq!(
+        index.upsert_external_secret(es("a", 1, 1, ""), false),
+        [(work("a"), Lane::User)]
+    );
     let status = r#","status":{"refreshTime":"2026-01-01T00:00:00Z"}"#;
-    assert_eq!(index.upsert_external_secret(es("a", 2, 1, status), false), []);
-    assert_eq!(index.upsert_external_secret(es("a", 3, 2, status), false), [(work("a"), Lane::User)]);
+    assert_eq!(
+        index.upsert_external_secret(es("a", 2, 1, status), false),
+        []
+    );
+    assert_eq!(
+        index.upsert_external_secret(es("a", 3, 2, status), false),
+        [(work("a"), Lane::User)]
+    );
 }
 
 #[test]
@@ -43,7 +52,10 @@ fn older_events_do_not_undo_our_status() {
     let key = ObjectKey::new("n", "a");
     index.status_written(&key, 9, |o| o.refresh_time = Some(7));
     index.upsert_external_secret(es("a", 6, 1, ""), false);
-    assert_eq!(index.external_secret(&key).unwrap().object.refresh_time, Some(7));
+    assert_eq!(
+        index.external_secret(&key).unwrap().object.refresh_time,
+        Some(7)
+    );
 }
 
 #[test]
@@ -54,7 +66,10 @@ fn a_recreated_object_starts_anew() {
     index.external_secret_mut(&key).unwrap().refreshed = Some(7);
     let mut new = es("a", 6, 1, "");
     new.uid = "other".into();
-    assert_eq!(index.upsert_external_secret(new, false), [(work("a"), Lane::User)]);
+    assert_eq!(
+        index.upsert_external_secret(new, false),
+        [(work("a"), Lane::User)]
+    );
     assert_eq!(index.external_secret(&key).unwrap().refreshed, None);
 }
 
@@ -88,10 +103,16 @@ fn own_writes_wake_nobody_and_foreign_ones_do() {
     index.secret_known(secret("t-a", 3), None);
     assert_eq!(index.upsert_secret(secret("t-a", 3), false), []);
     assert!(index.secret(&ObjectKey::new("n", "t-a")).unwrap().verified);
-    assert_eq!(index.upsert_secret(secret("t-a", 4), false), [(work("a"), Lane::Event)]);
+    assert_eq!(
+        index.upsert_secret(secret("t-a", 4), false),
+        [(work("a"), Lane::Event)]
+    );
     assert!(index.secret(&ObjectKey::new("n", "t-a")).unwrap().suspect);
     assert_eq!(index.remove_secret(&ObjectKey::new("n", "t-a"), 3), []);
-    assert_eq!(index.remove_secret(&ObjectKey::new("n", "t-a"), 5), [(work("a"), Lane::Event)]);
+    assert_eq!(
+        index.remove_secret(&ObjectKey::new("n", "t-a"), 5),
+        [(work("a"), Lane::Event)]
+    );
 }
 
 #[test]
@@ -112,15 +133,34 @@ fn a_store_turning_ready_wakes_exactly_its_readers() {
     let other = r#"{"metadata":{"name":"o","namespace":"n","uid":"o"},"spec":{"secretStoreRef":{"name":"other"}}}"#;
     index.upsert_external_secret(ExternalSecret::decode(other).unwrap(), true);
     let key = ObjectKey::new("n", "s");
-    assert_eq!(index.upsert_store(store(1, "{}", "{}"), true), [(Work::Store(key.clone()), Lane::Event)]);
+    assert_eq!(
+        index.upsert_store(store(1, "{}", "{}"), true),
+        [(Work::Store(key.clone()), Lane::Event)]
+    );
     assert!(!index.store(&key).unwrap().is_ready());
     let outcome = |generation, ready| Outcome { ready, generation };
     assert_eq!(index.store_validated(&key, outcome(1, false)), []);
-    assert_eq!(index.store_validated(&key, outcome(1, true)), [(work("a"), Lane::Event)]);
+    assert_eq!(
+        index.store_validated(&key, outcome(1, true)),
+        [(work("a"), Lane::Event)]
+    );
     assert_eq!(index.store_validated(&key, outcome(1, true)), []);
-    assert!(!index.external_secret(&ObjectKey::new("n", "a")).unwrap().refetch);
-    assert_eq!(index.store_validated(&key, outcome(2, true)), [(work("a"), Lane::Event)]);
-    assert!(index.external_secret(&ObjectKey::new("n", "a")).unwrap().refetch);
+    assert!(
+        !index
+            .external_secret(&ObjectKey::new("n", "a"))
+            .unwrap()
+            .refetch
+    );
+    assert_eq!(
+        index.store_validated(&key, outcome(2, true)),
+        [(work("a"), Lane::Event)]
+    );
+    assert!(
+        index
+            .external_secret(&ObjectKey::new("n", "a"))
+            .unwrap()
+            .refetch
+    );
 }
 
 #[test]
@@ -132,5 +172,8 @@ fn a_stores_status_is_not_news_but_its_spec_is() {
     assert_eq!(index.upsert_store(store(2, "{}", status), false), []);
     assert!(index.store(&key).unwrap().is_ready());
     let changed = store(3, r#"{"controller":"x"}"#, status);
-    assert_eq!(index.upsert_store(changed, false), [(Work::Store(key), Lane::User)]);
+    assert_eq!(
+        index.upsert_store(changed, false),
+        [(Work::Store(key), Lane::User)]
+    );
 }

@@ -18,7 +18,13 @@ impl Fake {
     }
 
     fn holder(&self) -> String {
-        self.0.lock().unwrap().0.as_ref().map(holder).unwrap_or_default()
+        self.0
+            .lock()
+            .unwrap()
+            .0
+            .as_ref()
+            .map(holder)
+            .unwrap_or_default()
     }
 
     fn set_holder(&self, name: &str) {
@@ -52,7 +58,10 @@ async fn serve(
     }
     let mut lease: Value = serde_json::from_slice(&body).unwrap();
     let stale = match &state.0 {
-        Some(old) => method == Method::POST || old["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"],
+        Some(old) => {
+            method == Method::POST
+                || old["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]
+        }
         None => method == Method::PUT,
     };
     if stale {
@@ -78,11 +87,15 @@ async fn the_first_leads_and_the_second_waits_until_it_falls_silent() {
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert!(first.attempt().await.unwrap(), "renewed");
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(!second.attempt().await.unwrap(), "it changed since it was seen");
+    assert!(
+        !second.attempt().await.unwrap(),
+        "it changed since it was seen"
+    );
     tokio::time::sleep(Duration::from_secs(16)).await;
     assert!(second.attempt().await.unwrap());
     assert_eq!(fake.holder(), "b");
-    let transitions = fake.0.lock().unwrap().0.as_ref().unwrap()["spec"]["leaseTransitions"].clone();
+    let transitions =
+        fake.0.lock().unwrap().0.as_ref().unwrap()["spec"]["leaseTransitions"].clone();
     assert_eq!(transitions, 1);
 }
 
@@ -125,7 +138,11 @@ async fn a_leader_that_cannot_renew_stops_before_others_may_start() {
     fake.down(true);
     let start = Instant::now();
     assert!(matches!(renewing.await, Err(Error::LeaderLost { .. })));
-    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

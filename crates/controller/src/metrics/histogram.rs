@@ -41,7 +41,11 @@ impl Histogram {
         }
         let count = self.count.load(Ordering::Relaxed) as f64;
         text.suffixed("_bucket", &[("le", "+Inf")], count);
-        text.suffixed("_sum", &[], self.micros.load(Ordering::Relaxed) as f64 / 1e6);
+        text.suffixed(
+            "_sum",
+            &[],
+            self.micros.load(Ordering::Relaxed) as f64 / 1e6,
+        );
         text.suffixed("_count", &[], count);
     }
 }

@@ -19,7 +19,11 @@ impl Text {
         self.name = name;
         if let Some(metric) = REFERENCE.iter().find(|m| m.name == name) {
             // Writing to a String cannot fail.
-            let _ = writeln!(self.out, "# HELP {name} {}\n# TYPE {name} {}", metric.help, metric.kind);
+            let _ = writeln!(
+                self.out,
+                "# HELP {name} {}\n# TYPE {name} {}",
+                metric.help, metric.kind
+            );
         }
     }
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::metadata::{Metadata, json_map, map_text};
 use super::ObjectKey;
+use super::metadata::{Metadata, json_map, map_text};
 
 /// The Ready condition as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +232,10 @@ mod tests {
         assert_eq!((es.version, es.generation, es.deleting), (12, 3, true));
         let summary = es.summary.clone().unwrap();
         assert_eq!(&*summary.target, "t");
-        assert_eq!(summary.stores, [ObjectKey::new("n", "s"), ObjectKey::new("", "c")]);
+        assert_eq!(
+            summary.stores,
+            [ObjectKey::new("n", "s"), ObjectKey::new("", "c")]
+        );
         assert_eq!(es.refresh_time, Some(1_767_225_601_000));
         assert_eq!(&*es.ready.clone().unwrap().reason, "SecretSynced");
         assert_eq!(es.other_conditions.len(), 1);
@@ -251,7 +254,12 @@ mod tests {
 
     #[test]
     fn a_wrong_status_counts_as_none() {
-        for status in ["7", "{\"conditions\":7}", "{\"refreshTime\":\"soon\"}", "null"] {
+        for status in [
+            "7",
+            "{\"conditions\":7}",
+            "{\"refreshTime\":\"soon\"}",
+            "null",
+        ] {
             let text = format!(r#"{{"metadata":{{"name":"a"}},"status":{status}}}"#);
             let es = ExternalSecret::decode(&text).unwrap();
             assert_eq!((es.refresh_time, es.ready), (None, None));

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use keyless_api::constants::{annotation, label};
 
-use super::metadata::{Metadata, json_map, map_text};
 use super::ObjectKey;
+use super::metadata::{Metadata, json_map, map_text};
 use crate::schedule::phase::seed;
 
 /// A managed Secret as the metadata watch shows it: never a value.
@@ -76,15 +76,24 @@ mod tests {
     use super::*;
 
     fn decode(meta: &str) -> Secret {
-        Secret::decode(&format!(r#"{{"metadata":{{"name":"a","namespace":"n",{meta}}}}}"#)).unwrap()
+        Secret::decode(&format!(
+            r#"{{"metadata":{{"name":"a","namespace":"n",{meta}}}}}"#
+        ))
+        .unwrap()
     }
 
     #[test]
     fn the_shape_changes_with_the_metadata_but_not_with_the_data() {
-        let base = decode(r#""resourceVersion":"1","annotations":{"reconcile.external-secrets.io/data-hash":"x"}"#);
-        let data = decode(r#""resourceVersion":"2","annotations":{"reconcile.external-secrets.io/data-hash":"y"}"#);
+        let base = decode(
+            r#""resourceVersion":"1","annotations":{"reconcile.external-secrets.io/data-hash":"x"}"#,
+        );
+        let data = decode(
+            r#""resourceVersion":"2","annotations":{"reconcile.external-secrets.io/data-hash":"y"}"#,
+        );
         let label = decode(r#""labels":{"a":"b"}"#);
-        let owner = decode(r#""ownerReferences":[{"kind":"ExternalSecret","name":"e","uid":"u","controller":true}]"#);
+        let owner = decode(
+            r#""ownerReferences":[{"kind":"ExternalSecret","name":"e","uid":"u","controller":true}]"#,
+        );
         assert_eq!(base.shape, data.shape);
         assert_eq!(base.data_hash.as_deref(), Some("x"));
         assert_ne!(base.shape, label.shape);

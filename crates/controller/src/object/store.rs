@@ -4,8 +4,8 @@ use keyless_api::{Condition, DecodeError, SecretStoreSpec, SecretStoreStatus};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::metadata::{Metadata, json_map, map_text};
 use super::ObjectKey;
+use super::metadata::{Metadata, json_map, map_text};
 
 /// Which of the two kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,8 +86,8 @@ impl Store {
         }
         let raw: Raw<'_> = serde_json::from_str(object).map_err(|e| e.to_string())?;
         let annotations = json_map(&map_text(raw.metadata.annotations));
-        let silent = annotations
-            .contains_key(keyless_api::constants::annotation::IGNORE_MAINTENANCE_CHECKS);
+        let silent =
+            annotations.contains_key(keyless_api::constants::annotation::IGNORE_MAINTENANCE_CHECKS);
         Ok(Self {
             key: raw.metadata.key(),
             uid: raw.metadata.uid.as_ref().into(),

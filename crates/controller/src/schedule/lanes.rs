@@ -83,9 +83,11 @@ impl<K, G: Clone + Eq + Hash> Lanes<K, G> {
 
     /// The next entry: the first lane's, but after [`STREAK`] in a row one of a later lane.
     pub fn pop(&mut self) -> Option<(K, Lane, u64)> {
-        let mut filled = Lane::ALL
-            .into_iter()
-            .filter(|lane| self.lanes.get(*lane as usize).is_some_and(|f| !f.is_empty()));
+        let mut filled = Lane::ALL.into_iter().filter(|lane| {
+            self.lanes
+                .get(*lane as usize)
+                .is_some_and(|f| !f.is_empty())
+        });
         let first = filled.next()?;
         let later: Vec<Lane> = filled.collect();
         let lane = if later.is_empty() {
@@ -97,10 +99,7 @@ impl<K, G: Clone + Eq + Hash> Lanes<K, G> {
         } else {
             self.streak = 0;
             self.turn = self.turn.wrapping_add(1);
-            later
-                .get(self.turn % later.len())
-                .copied()
-                .unwrap_or(first)
+            later.get(self.turn % later.len()).copied().unwrap_or(first)
         };
         let (key, ticket) = self.lanes.get_mut(lane as usize)?.pop()?;
         Some((key, lane, ticket))

@@ -57,7 +57,10 @@ mod tests {
             minutes[usize::try_from((due - 1_700_000_000_000 - 1) / 60_000).unwrap()] += 1;
         }
         let (low, high) = (minutes.iter().min().unwrap(), minutes.iter().max().unwrap());
-        assert!(*low > 60 && *high < 145, "{low} to {high} per minute, 100 expected");
+        assert!(
+            *low > 60 && *high < 145,
+            "{low} to {high} per minute, 100 expected"
+        );
     }
 
     proptest! {

@@ -30,7 +30,10 @@ fn users_go_before_the_backlog_but_do_not_starve_it() {
     let backlog_first = order.iter().position(|k| *k < 100).unwrap();
     assert_eq!(backlog_first, 8);
     let last_user = order.iter().rposition(|k| *k >= 100).unwrap();
-    assert!(last_user <= 22, "20 user keys and 2 exceptions: {last_user}");
+    assert!(
+        last_user <= 22,
+        "20 user keys and 2 exceptions: {last_user}"
+    );
 }
 
 #[test]

@@ -46,16 +46,35 @@ mod tests {
             (json!([]), true),
             (json!([{}]), false),
             (json!([{"namespaces": ["x"]}]), false),
-            (json!([{"namespaces": ["x"]}, {"namespaces": ["prod-1"]}]), true),
-            (json!([{"namespaces": ["x"], "namespaceRegexes": ["rod-"]}]), true),
+            (
+                json!([{"namespaces": ["x"]}, {"namespaces": ["prod-1"]}]),
+                true,
+            ),
+            (
+                json!([{"namespaces": ["x"], "namespaceRegexes": ["rod-"]}]),
+                true,
+            ),
             (json!([{"namespaceRegexes": ["^rod-"]}]), false),
             (json!([{"namespaceRegexes": ["("]}]), false),
             (json!([{"namespaceSelector": {}}]), true),
-            (json!([{"namespaceSelector": {"matchLabels": {"team": "a"}}}]), true),
-            (json!([{"namespaceSelector": {"matchLabels": {"team": "b"}}}]), false),
-            (json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "prod-1"}}}]), true),
+            (
+                json!([{"namespaceSelector": {"matchLabels": {"team": "a"}}}]),
+                true,
+            ),
+            (
+                json!([{"namespaceSelector": {"matchLabels": {"team": "b"}}}]),
+                false,
+            ),
+            (
+                json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "prod-1"}}}]),
+                true,
+            ),
         ] {
-            assert_eq!(admitted(conditions.clone(), "prod-1"), expected, "{conditions}");
+            assert_eq!(
+                admitted(conditions.clone(), "prod-1"),
+                expected,
+                "{conditions}"
+            );
         }
     }
 }

@@ -35,7 +35,9 @@ pub fn gather(context: &Context, key: &ObjectKey) -> Option<Arc<Store>> {
     let state = context.state();
     let store = Arc::clone(&state.index.store(key)?.store);
     let class = store.spec.as_ref().ok();
-    let class = class.and_then(|s| s.controller.as_deref()).unwrap_or_default();
+    let class = class
+        .and_then(|s| s.controller.as_deref())
+        .unwrap_or_default();
     let ours = class.is_empty() || class == context.options.controller_class;
     (ours && !store.deleting).then_some(store)
 }

@@ -32,7 +32,9 @@ pub struct Verdict {
 pub fn verdict(store: &Store, found: Found, default_interval: Duration) -> Verdict {
     let interval = store.spec.as_ref().ok();
     let interval = interval.and_then(|s| s.refresh_interval().ok().flatten());
-    let interval = interval.and_then(|i| i.positive()).unwrap_or(default_interval);
+    let interval = interval
+        .and_then(|i| i.positive())
+        .unwrap_or(default_interval);
     match found {
         Found::Valid(capabilities) | Found::Referent(capabilities) => Verdict {
             ready: true,
@@ -68,17 +70,29 @@ mod tests {
     const DEFAULT: Duration = Duration::from_secs(300);
 
     fn store(spec: &str) -> Store {
-        Store::decode(&format!(r#"{{"metadata":{{"name":"s","namespace":"n"}},"spec":{spec}}}"#)).unwrap()
+        Store::decode(&format!(
+            r#"{{"metadata":{{"name":"s","namespace":"n"}},"spec":{spec}}}"#
+        ))
+        .unwrap()
     }
 
     #[test]
     fn valid_and_referent_stores_are_ready() {
         let store = store(r#"{"provider":{"fake":{"data":[]}}}"#);
-        for found in [Found::Valid(Capabilities::ReadOnly), Found::Referent(Capabilities::ReadOnly)] {
+        for found in [
+            Found::Valid(Capabilities::ReadOnly),
+            Found::Referent(Capabilities::ReadOnly),
+        ] {
             let verdict = verdict(&store, found, DEFAULT);
             assert!(verdict.ready && verdict.failure.is_none());
-            assert_eq!((verdict.reason, &*verdict.message), ("Valid", "store validated"));
-            assert_eq!((verdict.capabilities, verdict.interval), (Some("ReadOnly"), DEFAULT));
+            assert_eq!(
+                (verdict.reason, &*verdict.message),
+                ("Valid", "store validated")
+            );
+            assert_eq!(
+                (verdict.capabilities, verdict.interval),
+                (Some("ReadOnly"), DEFAULT)
+            );
         }
     }
 
@@ -100,7 +114,8 @@ mod tests {
     #[test]
     fn the_store_may_say_how_often_it_is_validated() {
         for (text, seconds) in [("30", 30), ("\"1h\"", 3600), ("0", 300)] {
-            let spec = format!(r#"{{"provider":{{"fake":{{"data":[]}}}},"refreshInterval":{text}}}"#);
+            let spec =
+                format!(r#"{{"provider":{{"fake":{{"data":[]}}}},"refreshInterval":{text}}}"#);
             let verdict = verdict(&store(&spec), Found::Valid(Capabilities::ReadOnly), DEFAULT);
             assert_eq!(verdict.interval, Duration::from_secs(seconds), "{text}");
         }

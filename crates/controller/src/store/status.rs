@@ -33,7 +33,10 @@ pub fn is_news(store: &Store, ready: &Condition) -> bool {
 #[must_use]
 pub fn worth_writing(store: &Store, ready: &Condition, verdict: &Verdict) -> bool {
     let capabilities = store.status.capabilities.as_deref();
-    is_news(store, ready) || verdict.capabilities.is_some_and(|c| capabilities != Some(c))
+    is_news(store, ready)
+        || verdict
+            .capabilities
+            .is_some_and(|c| capabilities != Some(c))
 }
 
 /// The merge patch that writes it. The uid keeps it off a namesake made meanwhile.
@@ -62,7 +65,11 @@ mod tests {
     }
 
     fn valid(store: &Store) -> Verdict {
-        verdict(store, Found::Valid(Capabilities::ReadWrite), Duration::from_secs(1))
+        verdict(
+            store,
+            Found::Valid(Capabilities::ReadWrite),
+            Duration::from_secs(1),
+        )
     }
 
     #[test]
@@ -71,11 +78,15 @@ mod tests {
         let verdict = valid(&fresh);
         let ready = wanted(&fresh, &verdict, 0);
         assert!(worth_writing(&fresh, &ready, &verdict));
-        let patch: serde_json::Value = serde_json::from_str(&patch(&fresh, &ready, &verdict)).unwrap();
+        let patch: serde_json::Value =
+            serde_json::from_str(&patch(&fresh, &ready, &verdict)).unwrap();
         assert_eq!(patch["status"]["capabilities"], "ReadWrite");
         let stored = store(&patch["status"].to_string());
         let later = wanted(&stored, &valid(&stored), 60_000);
         assert!(!worth_writing(&stored, &later, &valid(&stored)));
-        assert_eq!(later.last_transition_time.as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(
+            later.last_transition_time.as_deref(),
+            Some("1970-01-01T00:00:00Z")
+        );
     }
 }

@@ -171,7 +171,13 @@ mod tests {
     fn the_list_ends_only_at_the_annotated_bookmark() {
         let plain = br#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}"#;
         let end = br#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"8","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
-        assert!(matches!(frame(plain).unwrap(), Frame::Bookmark { list_end: false, .. }));
+        assert!(matches!(
+            frame(plain).unwrap(),
+            Frame::Bookmark {
+                list_end: false,
+                ..
+            }
+        ));
         assert!(
             matches!(frame(end).unwrap(), Frame::Bookmark { list_end: true, version: Some(v) } if v == "8")
         );
@@ -182,7 +188,10 @@ mod tests {
         let gone = br#"{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}"#;
         let other = br#"{"type":"ERROR","object":{"kind":"Status","code":500,"message":"x"}}"#;
         assert!(matches!(frame(gone).unwrap(), Frame::Gone));
-        assert!(matches!(frame(other).unwrap(), Frame::Error { code: 500, .. }));
+        assert!(matches!(
+            frame(other).unwrap(),
+            Frame::Error { code: 500, .. }
+        ));
     }
 
     #[test]

@@ -51,7 +51,10 @@ impl Case {
 
 fn content(data: &[(&str, &str)]) -> Content {
     Content {
-        data: data.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        data: data
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect(),
         ..Content::default()
     }
 }
@@ -60,7 +63,10 @@ fn content(data: &[(&str, &str)]) -> Content {
 fn stored(mut object: Value) -> Value {
     let fields = |map: Option<&Value>| {
         let map = map.and_then(Value::as_object);
-        let names = map.into_iter().flatten().map(|(k, _)| (format!("f:{k}"), json!({})));
+        let names = map
+            .into_iter()
+            .flatten()
+            .map(|(k, _)| (format!("f:{k}"), json!({})));
         Value::Object(names.collect())
     };
     let entry = json!({"manager": MANAGER, "operation": "Update", "fieldsV1": {
@@ -86,10 +92,16 @@ fn a_created_secret_carries_everything_eso_writes() {
     assert_eq!(object["data"], json!({"password": "czNjcjN0"}));
     assert_eq!(object["type"], "kubernetes.io/basic-auth");
     let meta = &object["metadata"];
-    assert_eq!((&meta["name"], &meta["namespace"]), (&json!("t"), &json!("n")));
+    assert_eq!(
+        (&meta["name"], &meta["namespace"]),
+        (&json!("t"), &json!("n"))
+    );
     assert_eq!(meta["labels"]["app"], "x");
     assert_eq!(meta["labels"][label::MANAGED], "true");
-    assert_eq!(meta["labels"][label::CREATED_BY], hash::created_by("n", "es"));
+    assert_eq!(
+        meta["labels"][label::CREATED_BY],
+        hash::created_by("n", "es")
+    );
     assert_eq!(
         meta["annotations"][annotation::DATA_HASH],
         "32624ec2bbb01c19a38546e9e3c9996bce3ad67744c9550874b627b9"
@@ -115,14 +127,22 @@ fn an_equal_secret_needs_no_write() {
 
 #[test]
 fn only_merging_policies_keep_foreign_keys() {
-    for (policy, keeps) in [("Owner", false), ("Orphan", false), ("Merge", true), ("CreateOrMerge", true)] {
+    for (policy, keeps) in [
+        ("Owner", false),
+        ("Orphan", false),
+        ("Merge", true),
+        ("CreateOrMerge", true),
+    ] {
         let old = json!({"metadata": {"name": "t", "resourceVersion": "5"}, "data": {"foreign": "eA=="}, "type": "Opaque"});
         let new = Case::new(policy, false).replaced(&content(&[("a", "1")]), &old);
         assert_eq!(new["data"].get("foreign").is_some(), keeps, "{policy}");
         assert_eq!(new["data"]["a"], "MQ==");
         assert_eq!(new["metadata"]["resourceVersion"], "5");
         assert!(is_valid(&new), "the hash covers foreign keys too");
-        assert_eq!(new["metadata"].get("ownerReferences").is_some(), policy == "Owner");
+        assert_eq!(
+            new["metadata"].get("ownerReferences").is_some(),
+            policy == "Owner"
+        );
     }
 }
 
@@ -137,12 +157,18 @@ fn what_we_wrote_and_no_longer_want_goes() {
     let new = case.replaced(&content(&[("a", "1")]), &old);
     assert_eq!(new["data"], json!({"a": "MQ==", "foreign": "eA=="}));
     let labels = new["metadata"]["labels"].as_object().unwrap();
-    assert_eq!(labels.keys().collect::<Vec<_>>(), [label::MANAGED, "theirs"]);
+    assert_eq!(
+        labels.keys().collect::<Vec<_>>(),
+        [label::MANAGED, "theirs"]
+    );
 }
 
 #[test]
 fn merge_waits_for_a_secret() {
-    assert_eq!(Case::new("Merge", false).change(&content(&[]), None), Change::Missing);
+    assert_eq!(
+        Case::new("Merge", false).change(&content(&[]), None),
+        Change::Missing
+    );
 }
 
 #[test]
@@ -150,17 +176,34 @@ fn foreign_controllers_are_respected() {
     let refused = |policy: &str, version: &str, kind: &str, name: &str| {
         let old = json!({"metadata": {"name": "t", "ownerReferences": [
             {"apiVersion": version, "kind": kind, "name": name, "uid": "x", "controller": true}]}});
-        change(&Case::new(policy, false).sync(), &content(&[("a", "1")]), Some(&old)).err()
+        change(
+            &Case::new(policy, false).sync(),
+            &content(&[("a", "1")]),
+            Some(&old),
+        )
+        .err()
     };
     for policy in ["Owner", "Merge", "Orphan"] {
         let failed = refused(policy, "external-secrets.io/v1", "ExternalSecret", "other").unwrap();
-        assert!(failed.message.starts_with(message::OWNED_BY_OTHER), "{}", failed.message);
+        assert!(
+            failed.message.starts_with(message::OWNED_BY_OTHER),
+            "{}",
+            failed.message
+        );
         assert!(!failed.retry);
     }
     let failed = refused("Owner", "v1", "ConfigMap", "c").unwrap();
     assert!(failed.message.starts_with(message::OWNERSHIP_FAILED) && !failed.retry);
     assert!(refused("Merge", "v1", "ConfigMap", "c").is_none());
-    assert!(refused("Owner", "external-secrets.io/v1beta1", "ExternalSecret", "es").is_none());
+    assert!(
+        refused(
+            "Owner",
+            "external-secrets.io/v1beta1",
+            "ExternalSecret",
+            "es"
+        )
+        .is_none()
+    );
 }
 
 #[test]
@@ -169,9 +212,13 @@ fn an_immutable_target_is_created_once_and_never_rendered_again() {
     let object = locking.created(&content(&[("a", "1")]));
     assert_eq!(object["immutable"], true);
     let old = stored(object);
-    assert_eq!(locking.change(&content(&[("a", "2")]), Some(&old)), Change::None);
+    assert_eq!(
+        locking.change(&content(&[("a", "2")]), Some(&old)),
+        Change::None
+    );
     let free = Case::new("Owner", false);
-    let Change::ReplaceThenFail(None, failed) = free.change(&content(&[("a", "2")]), Some(&old)) else {
+    let Change::ReplaceThenFail(None, failed) = free.change(&content(&[("a", "2")]), Some(&old))
+    else {
         panic!("the flag is gone, but the Secret is locked")
     };
     assert!(failed.message.starts_with(message::TARGET_IMMUTABLE) && !failed.retry);
