@@ -16,7 +16,7 @@ use keyless_identity::{Cluster, Error, ServiceAccount, SubjectToken};
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
 
-use crate::request::{Requests, Verb, escape};
+use crate::request::{Requests, Verb, escape, with};
 
 /// Reads the cluster with the operator's own rights.
 #[derive(Clone, Debug)]
@@ -88,11 +88,13 @@ impl ClusterReader {
             escape(namespace),
             escape(name)
         );
-        let mut spec = serde_json::json!({ "audiences": audiences });
-        if let Some(ttl) = ttl {
-            // Shorter lives are refused by every API server.
-            spec["expirationSeconds"] = ttl.as_secs().max(600).into();
-        }
+        // Shorter lives are refused by every API server.
+        let seconds = ttl.map(|ttl| ttl.as_secs().max(600).into());
+        let spec = with(
+            serde_json::json!({ "audiences": audiences }),
+            "expirationSeconds",
+            seconds,
+        );
         let body = serde_json::json!({
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",

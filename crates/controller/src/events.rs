@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::clock::{Clock, rfc3339};
 use crate::effects::{Effect, Effects};
 use crate::object::ObjectKey;
-use crate::request::{Requests, Verb, escape};
+use crate::request::{Requests, Verb, escape, with};
 
 /// Events waiting at most.
 const QUEUE: usize = 4096;
@@ -152,16 +152,15 @@ fn render(event: &Event, now: i64, serial: u64) -> (String, String) {
         note.push('…');
     }
     let time = rfc3339(now);
-    let mut involved = json!({
+    let involved = json!({
         "apiVersion": keyless_api::constants::API_VERSION,
         "kind": about.kind,
         "name": &*about.key.name,
         "uid": &*about.uid,
         "resourceVersion": about.version.to_string(),
     });
-    if !about.key.namespace.is_empty() {
-        involved["namespace"] = json!(&*about.key.namespace);
-    }
+    let own = (!about.key.namespace.is_empty()).then(|| json!(&*about.key.namespace));
+    let involved = with(involved, "namespace", own);
     // A name has at most 253 characters; the suffix has at most 34.
     let stem: String = about.key.name.chars().take(210).collect();
     let body = json!({

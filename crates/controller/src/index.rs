@@ -15,6 +15,7 @@ pub use secrets::SecretEntry;
 pub use stores::{Outcome, StoreEntry};
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::object::{ExternalSecret, Namespace, ObjectKey};
@@ -52,9 +53,10 @@ pub enum Kind {
 pub struct Index {
     external_secrets: HashMap<ObjectKey, Entry>,
     by_store: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
-    by_target: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Nearly always one each, so that a tree would be nearly empty five thousand times.
+    by_target: HashMap<ObjectKey, Vec<ObjectKey>>,
     secrets: HashMap<ObjectKey, SecretEntry>,
-    by_creator: HashMap<Box<str>, BTreeSet<ObjectKey>>,
+    by_creator: HashMap<Box<str>, Vec<ObjectKey>>,
     stores: HashMap<ObjectKey, StoreEntry>,
     namespaces: HashMap<Box<str>, (Namespace, u64)>,
     names: BTreeSet<Arc<str>>,
@@ -188,14 +190,20 @@ impl Index {
     }
 }
 
-fn link(map: &mut HashMap<ObjectKey, BTreeSet<ObjectKey>>, from: &ObjectKey, to: &ObjectKey) {
-    map.entry(from.clone()).or_default().insert(to.clone());
+fn link<K: Eq + Hash + Clone>(map: &mut HashMap<K, Vec<ObjectKey>>, from: &K, to: &ObjectKey) {
+    match map.get_mut(from) {
+        Some(linked) if linked.contains(to) => {}
+        Some(linked) => linked.push(to.clone()),
+        None => {
+            map.insert(from.clone(), vec![to.clone()]);
+        }
+    }
 }
 
-fn unlink(map: &mut HashMap<ObjectKey, BTreeSet<ObjectKey>>, from: &ObjectKey, to: &ObjectKey) {
-    if let Some(set) = map.get_mut(from) {
-        set.remove(to);
-        if set.is_empty() {
+fn unlink<K: Eq + Hash>(map: &mut HashMap<K, Vec<ObjectKey>>, from: &K, to: &ObjectKey) {
+    if let Some(linked) = map.get_mut(from) {
+        linked.retain(|key| key != to);
+        if linked.is_empty() {
             map.remove(from);
         }
     }

@@ -92,7 +92,7 @@ mod tests {
     fn the_engine_is_reused_with_the_clock_of_each_use() {
         let shared = SharedEngine::default();
         let data = [("a".to_owned(), SecretBytes::from("1"))].into();
-        let mut at = |millis, text: &str| shared.at(millis).render("t", text, &data);
+        let at = |millis, text: &str| shared.at(millis).render("t", text, &data);
         assert_eq!(at(0, "{{ .a }} {{ now.Unix }}").unwrap(), b"1 0");
         assert_eq!(at(61_000, "{{ now.Unix }}").unwrap(), b"61");
         assert!(at(0, "{{ .b }}").is_err(), "a missing key fails");

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Error;
 use crate::client::error_chain;
@@ -83,6 +84,15 @@ const SEGMENT: &AsciiSet = &CONTROLS
     .add(b'`')
     .add(b'{')
     .add(b'}');
+
+/// `object` with one more field, if there is a value for it.
+#[must_use]
+pub fn with(mut object: Value, field: &str, value: Option<Value>) -> Value {
+    if let (Some(object), Some(value)) = (object.as_object_mut(), value) {
+        object.insert(field.to_owned(), value);
+    }
+    object
+}
 
 /// One path segment or query value, escaped.
 #[must_use]

@@ -136,16 +136,13 @@ pub fn patch(object: &ExternalSecret, status: &Status) -> String {
         "message": status.ready.message,
         "lastTransitionTime": status.ready.since,
     }));
-    let mut body = json!({"conditions": conditions});
-    if let Some(time) = status.refresh_time {
-        body["refreshTime"] = json!(rfc3339(time));
-    }
-    if let Some(synced) = &status.synced {
-        body["syncedResourceVersion"] = json!(synced);
-    }
-    if let Some(binding) = &status.binding {
-        body["binding"] = json!({"name": binding});
-    }
+    // What is null here is absent in the stored status too.
+    let body = json!({
+        "conditions": conditions,
+        "refreshTime": status.refresh_time.map(rfc3339),
+        "syncedResourceVersion": status.synced,
+        "binding": status.binding.as_ref().map(|name| json!({"name": name})),
+    });
     json!({"metadata": {"uid": object.uid}, "status": body}).to_string()
 }
 

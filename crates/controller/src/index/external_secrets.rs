@@ -167,7 +167,8 @@ impl Index {
             link(&mut self.by_target, &target, &object.key);
         }
         for store in object.summary.iter().flat_map(|s| &s.stores) {
-            link(&mut self.by_store, store, &object.key);
+            let readers = self.by_store.entry(store.clone()).or_default();
+            readers.insert(object.key.clone());
         }
     }
 
@@ -176,7 +177,12 @@ impl Index {
             unlink(&mut self.by_target, &target, &object.key);
         }
         for store in object.summary.iter().flat_map(|s| &s.stores) {
-            unlink(&mut self.by_store, store, &object.key);
+            if let Some(readers) = self.by_store.get_mut(store) {
+                readers.remove(&object.key);
+                if readers.is_empty() {
+                    self.by_store.remove(store);
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Managed Secrets in the index.
 
-use super::{Index, Kind, Wakes};
+use super::{Index, Kind, Wakes, link, unlink};
 use crate::object::{ObjectKey, Secret};
 
 /// A managed Secret and how much of it has been checked.
@@ -111,7 +111,7 @@ impl Index {
             self.forget_creator(&old.secret);
         }
         if let Some(creator) = creator {
-            self.by_creator.entry(creator).or_default().insert(key);
+            link(&mut self.by_creator, &creator, &key);
         }
     }
 
@@ -119,11 +119,6 @@ impl Index {
         let Some(creator) = &secret.created_by else {
             return;
         };
-        if let Some(set) = self.by_creator.get_mut(creator) {
-            set.remove(&secret.key);
-            if set.is_empty() {
-                self.by_creator.remove(creator);
-            }
-        }
+        unlink(&mut self.by_creator, creator, &secret.key);
     }
 }

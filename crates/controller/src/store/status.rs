@@ -7,6 +7,7 @@ use serde_json::json;
 use super::plan::Verdict;
 use crate::clock::rfc3339;
 use crate::object::Store;
+use crate::request::with;
 
 /// The Ready condition for `verdict` at `now`.
 #[must_use]
@@ -45,10 +46,12 @@ pub fn patch(store: &Store, ready: &Condition, verdict: &Verdict) -> String {
     let others = store.status.conditions.iter();
     let mut conditions: Vec<&Condition> = others.filter(|c| c.kind != condition::READY).collect();
     conditions.push(ready);
-    let mut status = json!({"conditions": conditions});
-    if let Some(capabilities) = verdict.capabilities {
-        status["capabilities"] = json!(capabilities);
-    }
+    let capabilities = verdict.capabilities.map(Into::into);
+    let status = with(
+        json!({"conditions": conditions}),
+        "capabilities",
+        capabilities,
+    );
     json!({"metadata": {"uid": store.uid}, "status": status}).to_string()
 }
 
