@@ -368,3 +368,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
