@@ -98,10 +98,12 @@ impl Ring {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let folder = tempfile::Builder::new().prefix("keyless-ring-").tempdir()?;
         let (sandbox, control_plane, config) = runtime.block_on(servers(kind, bin, &folder))?;
+        let entered = runtime.enter();
         let client = match &config {
             RingClient::InProcess(client) => client.clone(),
             RingClient::Config(config) => kube::Client::try_from((**config).clone())?,
         };
+        drop(entered);
         let ring = Self {
             kind,
             api: Api::new(client),

@@ -35,25 +35,30 @@ async fn refusals_then_secret(world: World) -> Result<()> {
     Ok(())
 }
 
-/// A hundred objects behind one identity: one TokenRequest's worth of logins and ten calls.
+/// A hundred objects behind one identity, there before the operator: one login, full batches.
 async fn one_login_for_many(world: World) -> Result<()> {
     let w = &world;
-    w.aws_ready("reader").await?;
+    let class = format!("many-{}", w.ns);
+    w.aws_role("reader", &w.subject("reader"), &w.path("*")).await?;
+    w.service_account("reader", json!({"eks.amazonaws.com/role-arn": w.role_arn("reader")})).await?;
+    let mut store = w.aws_store("reader");
+    store["controller"] = json!(class);
+    w.store("aws", store).await?;
     for i in 0..100 {
         w.parameter(&format!("p{i}"), &format!("v{i}")).await?;
+        let spec = json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "v", "remoteRef": {"key": w.path(&format!("p{i}"))}}]});
+        w.external_secret(&format!("es{i}"), spec).await?;
     }
     let before = w.aws_calls();
-    futures::future::try_join_all((0..100).map(|i| async move {
-        let name = format!("es{i}");
-        w.external_secret(&name, json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "v", "remoteRef": {"key": w.path(&format!("p{i}"))}}]})).await
-    }))
-    .await?;
+    let operator = w.operator_of_class(&class).await?;
     for i in 0..100 {
         w.until_ready(&format!("es{i}")).await?;
     }
+    operator.stop().await?;
     let calls = w.aws_calls().since(&before);
-    assert!(calls.of("sts:AssumeRoleWithWebIdentity") <= 1, "one login at most: {calls:?}");
-    assert!(calls.of("ssm:GetParameters") <= 12, "full batches of ten, give or take the first and the last: {calls:?}");
+    assert_eq!(calls.of("sts:AssumeRoleWithWebIdentity"), 1, "one login for all: {calls:?}");
+    assert!(calls.of("ssm:GetParameters") <= 12, "ten to a call, give or take the first and the last: {calls:?}");
+    assert_eq!(w.secret_data("es42").await?["v"], "v42");
     Ok(())
 }
 

@@ -104,7 +104,8 @@ async fn one_event_for_one_failure(world: World) -> Result<()> {
     w.until_event("app", "UpdateFailed").await?;
     w.settle().await?;
     let events = w.until_event("app", "UpdateFailed").await?;
-    assert_eq!(events.iter().filter(|e| e["reason"] == "UpdateFailed").count(), 1, "{events:?}");
+    let about_it = |e: &&Value| e["reason"] == "UpdateFailed" && e["message"].as_str().is_some_and(|m| m.contains("absent"));
+    assert_eq!(events.iter().filter(about_it).count(), 1, "{events:?}");
     Ok(())
 }
 
