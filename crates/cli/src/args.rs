@@ -5,7 +5,9 @@ use clap::{Parser, Subcommand};
 /// Secrets for Kubernetes workloads without any stored key.
 #[derive(Parser)]
 #[command(name = "keyless", version, about, long_about = None, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 fine, 1 findings or differences, 2 wrong use, 3 could not look.")]
+#[command(
+    after_help = "Exit codes: 0 fine, 1 findings or differences, 2 wrong use, 3 could not look."
+)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]

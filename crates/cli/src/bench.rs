@@ -49,7 +49,11 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Runs all rounds and prints the table.
 pub fn run(flags: &Flags) -> Result<Outcome> {
     crate::controller::log("off")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
     let outcome = runtime.block_on(perform(flags));
     runtime.shutdown_background();
     outcome
@@ -57,7 +61,9 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
 
 async fn perform(flags: &Flags) -> Result<Outcome> {
     if cfg!(debug_assertions) {
-        eprintln!("keyless bench: this is a debug build; figures that count need `cargo run --profile bench -- bench`");
+        eprintln!(
+            "keyless bench: this is a debug build; figures that count need `cargo run --profile bench -- bench`"
+        );
     }
     let server = Server::start(flags.kube_bin.as_deref(), flags.keys).await?;
     let load = Load::new(server.client().await?, flags.keys);
@@ -86,20 +92,28 @@ async fn cold(server: &Server, load: &Load, objects: usize) -> Result<Value> {
     let before = requests::count(&client).await?;
     server.sandbox.aws.reset_calls();
     let log = std::env::temp_dir().join(format!("keyless-bench-{}.log", std::process::id()));
-    let mut operator = Operator::start(&server.operator_flags(), &server.operator_environment(), &log)?;
+    let mut operator = Operator::start(
+        &server.operator_flags(),
+        &server.operator_environment(),
+        &log,
+    )?;
     let mut probe = None;
     loop {
         let ready = track.count();
         if probe.is_none() && ready * 10 >= objects * 3 {
             let object = load.external_secret("probe", "bench-probe", 0);
-            load.create(&load::collection("bench-probe"), &object).await?;
+            load.create(&load::collection("bench-probe"), &object)
+                .await?;
             probe = Some(Instant::now());
         }
         if ready > objects {
             break;
         }
         if operator.ended() || operator.started.elapsed() > LIMIT {
-            bail!("{ready} of {objects} objects became Ready; the operator's log is {}", log.display());
+            bail!(
+                "{ready} of {objects} objects became Ready; the operator's log is {}",
+                log.display()
+            );
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -109,7 +123,13 @@ async fn cold(server: &Server, load: &Load, objects: usize) -> Result<Value> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let rest = operator.usage();
     watching.abort();
-    let calls: serde_json::Map<String, Value> = server.sandbox.aws.all_calls().into_iter().map(|(api, calls)| (api, json!(calls.total))).collect();
+    let calls: serde_json::Map<String, Value> = server
+        .sandbox
+        .aws
+        .all_calls()
+        .into_iter()
+        .map(|(api, calls)| (api, json!(calls.total)))
+        .collect();
     let _ = std::fs::remove_file(&log);
     #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let per = |n: f64| (n / objects as f64 * 1000.0).round() / 1000.0;
@@ -124,7 +144,10 @@ async fn cold(server: &Server, load: &Load, objects: usize) -> Result<Value> {
 }
 
 fn mean(rounds: &[Value], key: &str) -> f64 {
-    let values: Vec<f64> = rounds.iter().filter_map(|r| r.get(key).and_then(Value::as_f64)).collect();
+    let values: Vec<f64> = rounds
+        .iter()
+        .filter_map(|r| r.get(key).and_then(Value::as_f64))
+        .collect();
     #[allow(clippy::cast_precision_loss, reason = "a handful of rounds")]
     let count = values.len().max(1) as f64;
     values.iter().sum::<f64>() / count
@@ -139,8 +162,19 @@ fn report(flags: &Flags, rounds: &[Value]) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(());
     }
-    println!("{} ExternalSecrets, {} remote values, {}", flags.objects, flags.keys, flags.kube_bin.as_ref().map_or("the sandbox's API", |_| "a real kube-apiserver"));
-    println!("{:>7} {:>10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9}", "round", "ceiling s", "first s", "all s", "new s", "cpu ms", "rss MiB", "peak MiB");
+    println!(
+        "{} ExternalSecrets, {} remote values, {}",
+        flags.objects,
+        flags.keys,
+        flags
+            .kube_bin
+            .as_ref()
+            .map_or("the sandbox's API", |_| "a real kube-apiserver")
+    );
+    println!(
+        "{:>7} {:>10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>9}",
+        "round", "ceiling s", "first s", "all s", "new s", "cpu ms", "rss MiB", "peak MiB"
+    );
     for (i, round) in rounds.iter().enumerate() {
         let figure = |key: &str| round.get(key).and_then(Value::as_f64).unwrap_or_default();
         println!(
@@ -156,8 +190,14 @@ fn report(flags: &Flags, rounds: &[Value]) -> Result<()> {
         );
     }
     if let Some(last) = rounds.last() {
-        println!("requests per object: {}", last.get("requests_per_object").unwrap_or(&Value::Null));
-        println!("provider calls: {}", last.get("provider_calls").unwrap_or(&Value::Null));
+        println!(
+            "requests per object: {}",
+            last.get("requests_per_object").unwrap_or(&Value::Null)
+        );
+        println!(
+            "provider calls: {}",
+            last.get("provider_calls").unwrap_or(&Value::Null)
+        );
     }
     println!("mean of all s / mean of ceiling s = {ratio}");
     Ok(())

@@ -21,15 +21,21 @@ pub struct Flags {
 /// # Errors
 /// When a named file or context does not exist, or nothing says which cluster is meant.
 pub async fn config(flags: &Flags) -> Result<kube::Config> {
-    let options = KubeConfigOptions { context: flags.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: flags.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     if let Some(file) = &flags.kubeconfig {
-        let kubeconfig = Kubeconfig::read_from(file).with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
+        let kubeconfig = Kubeconfig::read_from(file)
+            .with_context(|| format!("cannot read the kubeconfig {}", file.display()))?;
         return kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .with_context(|| format!("cannot use the kubeconfig {}", file.display()));
     }
     if flags.context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
-        return kube::Config::from_kubeconfig(&options).await.context("cannot use the kubeconfig of the environment");
+        return kube::Config::from_kubeconfig(&options)
+            .await
+            .context("cannot use the kubeconfig of the environment");
     }
     kube::Config::infer().await.context(
         "no cluster found: give --kubeconfig, set KUBECONFIG, or run in a pod with a service account. `keyless sandbox` needs none",

@@ -104,10 +104,22 @@ impl Ignored {
         [
             ("--client-qps", self.client_qps.is_some()),
             ("--client-burst", self.client_burst.is_some()),
-            ("--enable-secrets-caching", self.enable_secrets_caching.is_some()),
-            ("--enable-configmaps-caching", self.enable_configmaps_caching.is_some()),
-            ("--enable-managed-secrets-caching", self.enable_managed_secrets_caching.is_some()),
-            ("--enable-secret-api-read-on-cache-mismatch", self.enable_secret_api_read_on_cache_mismatch.is_some()),
+            (
+                "--enable-secrets-caching",
+                self.enable_secrets_caching.is_some(),
+            ),
+            (
+                "--enable-configmaps-caching",
+                self.enable_configmaps_caching.is_some(),
+            ),
+            (
+                "--enable-managed-secrets-caching",
+                self.enable_managed_secrets_caching.is_some(),
+            ),
+            (
+                "--enable-secret-api-read-on-cache-mismatch",
+                self.enable_secret_api_read_on_cache_mismatch.is_some(),
+            ),
             ("--zap-time-encoding", self.zap_time_encoding.is_some()),
             ("--enable-http2", self.enable_http2.is_some()),
         ]
@@ -119,7 +131,9 @@ impl Ignored {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = keyless_api::GoDuration::parse(text).map_err(|e| e.to_string())?;
-    duration.positive().ok_or_else(|| format!("{text} is not more than nothing"))
+    duration
+        .positive()
+        .ok_or_else(|| format!("{text} is not more than nothing"))
 }
 
 fn address(text: &str) -> Option<String> {
@@ -135,7 +149,9 @@ impl Flags {
             controller_class: self.controller_class.clone(),
             namespace: (!self.namespace.is_empty()).then(|| self.namespace.clone()),
             // ESO's default is one worker, which is what its users suffer from: only a larger wish is followed.
-            writers: self.concurrent.map_or(defaults.writers, |n| n.max(defaults.writers)),
+            writers: self
+                .concurrent
+                .map_or(defaults.writers, |n| n.max(defaults.writers)),
             secret_stores: self.enable_secret_store_reconciler,
             cluster_secret_stores: self.enable_cluster_store_reconciler,
             store_requeue_interval: self.store_requeue_interval,
@@ -158,7 +174,9 @@ impl Flags {
 fn own_namespace() -> String {
     std::env::var("POD_NAMESPACE")
         .ok()
-        .or_else(|| std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok())
+        .or_else(|| {
+            std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok()
+        })
         .map(|n| n.trim().to_owned())
         .filter(|n| !n.is_empty())
         .unwrap_or_else(|| "default".to_owned())
@@ -167,10 +185,15 @@ fn own_namespace() -> String {
 /// Log lines on standard error: for people on a terminal, JSON elsewhere.
 pub fn log(level: &str) -> Result<()> {
     use std::io::IsTerminal as _;
-    let filter = EnvFilter::try_new(level).with_context(|| format!("--loglevel {level:?} is no level and no filter"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(format!("{level},{}", keyless_identity::sdk::LOG_LIMIT))
+        .with_context(|| format!("--loglevel {level:?} is no level and no filter"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        builder.with_ansi(std::env::var_os("NO_COLOR").is_none()).init();
+        builder
+            .with_ansi(std::env::var_os("NO_COLOR").is_none())
+            .init();
     } else {
         builder.json().init();
     }
@@ -181,18 +204,31 @@ pub fn log(level: &str) -> Result<()> {
 pub fn run(flags: Flags) -> Result<Outcome> {
     log(&flags.loglevel)?;
     for name in flags.ignored.given() {
-        tracing::warn!(flag = name, "accepted without effect, see `keyless controller --help`");
+        tracing::warn!(
+            flag = name,
+            "accepted without effect, see `keyless controller --help`"
+        );
     }
     // One thread: the operator waits for others nearly all of its time, and a second thread
     // costs memory and locks for nothing.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
     runtime.block_on(async move {
         let config = cluster::config(&flags.cluster).await?;
         let clients = keyless_controller::connect(&config).await?;
         let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "keyless".to_owned());
         let identity = format!("{host}_{:08x}", std::process::id());
-        let operator = Operator::with_environment(clients, Environment::from_process(), flags.options(&identity))?;
-        operator.run(shutdown()).await.context("the operator ended")?;
+        let operator = Operator::with_environment(
+            clients,
+            Environment::from_process(),
+            flags.options(&identity),
+        )?;
+        operator
+            .run(shutdown())
+            .await
+            .context("the operator ended")?;
         Ok(Outcome::Fine)
     })
 }

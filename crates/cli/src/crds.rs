@@ -22,19 +22,26 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
     for crd in keyless_api::crds() {
         let plural = plural(&crd).to_owned();
         if flags.plural.as_ref().is_none_or(|wanted| *wanted == plural) {
-            out.write_all(document(&crd)?.as_bytes()).context("cannot write to standard output")?;
+            out.write_all(document(&crd)?.as_bytes())
+                .context("cannot write to standard output")?;
             printed = true;
         }
         known.push(plural);
     }
     if !printed {
-        bail!("there is no CRD {:?}; there are {}", flags.plural.as_deref().unwrap_or_default(), known.join(", "));
+        bail!(
+            "there is no CRD {:?}; there are {}",
+            flags.plural.as_deref().unwrap_or_default(),
+            known.join(", ")
+        );
     }
     Ok(Outcome::Fine)
 }
 
 fn plural(crd: &Value) -> &str {
-    crd.pointer("/spec/names/plural").and_then(Value::as_str).unwrap_or_default()
+    crd.pointer("/spec/names/plural")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn document(crd: &Value) -> Result<String> {

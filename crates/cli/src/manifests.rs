@@ -43,7 +43,12 @@ const RULES: &[Rule] = &[
     Rule {
         why: "the objects that say what to sync",
         groups: &["external-secrets.io"],
-        resources: &["externalsecrets", "secretstores", "clustersecretstores", "clusterexternalsecrets"],
+        resources: &[
+            "externalsecrets",
+            "secretstores",
+            "clustersecretstores",
+            "clusterexternalsecrets",
+        ],
         verbs: &["get", "list", "watch"],
     },
     Rule {
@@ -63,7 +68,9 @@ const RULES: &[Rule] = &[
         why: "the Secrets that are written, and credentials that stores name",
         groups: &[""],
         resources: &["secrets"],
-        verbs: &["get", "list", "watch", "create", "update", "patch", "delete"],
+        verbs: &[
+            "get", "list", "watch", "create", "update", "patch", "delete",
+        ],
     },
     Rule {
         why: "which role a service account stands for, and certificate authorities",
@@ -83,7 +90,12 @@ const RULES: &[Rule] = &[
         resources: &["namespaces"],
         verbs: &["get", "list", "watch"],
     },
-    Rule { why: "what happened, told on the object", groups: &[""], resources: &["events"], verbs: &["create", "patch"] },
+    Rule {
+        why: "what happened, told on the object",
+        groups: &[""],
+        resources: &["events"],
+        verbs: &["create", "patch"],
+    },
 ];
 
 /// Prints one part.
@@ -92,7 +104,9 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         Part::Rbac => rbac(&flags.namespace)?,
         Part::Operator => operator(&flags.namespace, &flags.image),
     };
-    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write to standard output")?;
     Ok(Outcome::Fine)
 }
 
@@ -102,7 +116,9 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
 /// Never in practice: the text is this file's own.
 pub fn rbac_objects(namespace: &str) -> Result<Vec<Value>> {
     let text = rbac(namespace)?;
-    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).context("a generated manifest is no YAML")).collect()
+    text.split("\n---\n")
+        .map(|document| serde_saphyr::from_str(document).context("a generated manifest is no YAML"))
+        .collect()
 }
 
 /// Where the API server keeps `object`.
@@ -110,7 +126,12 @@ pub fn rbac_objects(namespace: &str) -> Result<Vec<Value>> {
 /// # Errors
 /// When the object is of a kind that no manifest here has.
 pub fn path_of(object: &Value) -> Result<String> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (name, namespace) = (text("/metadata/name"), text("/metadata/namespace"));
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     Ok(match text("/kind") {
@@ -125,7 +146,16 @@ pub fn path_of(object: &Value) -> Result<String> {
 }
 
 fn list(items: &[&str]) -> String {
-    let quoted: Vec<String> = items.iter().map(|i| if i.is_empty() { "\"\"".to_owned() } else { (*i).to_owned() }).collect();
+    let quoted: Vec<String> = items
+        .iter()
+        .map(|i| {
+            if i.is_empty() {
+                "\"\"".to_owned()
+            } else {
+                (*i).to_owned()
+            }
+        })
+        .collect();
     format!("[{}]", quoted.join(", "))
 }
 

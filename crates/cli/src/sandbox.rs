@@ -44,7 +44,11 @@ pub enum Format {
 /// Runs the sandbox.
 pub fn run(flags: &Flags) -> Result<Outcome> {
     crate::controller::log(&flags.loglevel)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
     let outcome = runtime.block_on(perform(flags));
     // Open watches would hold an orderly end back; nothing of the sandbox is worth waiting for.
     runtime.shutdown_background();
@@ -54,7 +58,9 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
 async fn perform(flags: &Flags) -> Result<Outcome> {
     let show = show::Show::new(flags.output);
     show.starting();
-    let stage = Stage::start(flags.data.clone()).await.context("cannot start the sandbox")?;
+    let stage = Stage::start(flags.data.clone())
+        .await
+        .context("cannot start the sandbox")?;
     show.started(&stage);
     let steps = if flags.no_tour {
         stage.trust_everything()?;
@@ -70,7 +76,10 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
     }
     stage.stop().await?;
     if failed > 0 {
-        return Ok(Outcome::Findings(format!("{failed} of {} steps of the tour did not end as they should", steps.len())));
+        return Ok(Outcome::Findings(format!(
+            "{failed} of {} steps of the tour did not end as they should",
+            steps.len()
+        )));
     }
     Ok(Outcome::Fine)
 }

@@ -23,6 +23,12 @@ use bytes::Bytes;
 
 use crate::{HttpError, HttpExchange};
 
+/// Directives that every log filter must end with: below `info` the SDKs and the HTTP stack log
+/// whole answers and headers, with values and tokens in them, and no wish for more detail may
+/// turn that on.
+pub const LOG_LIMIT: &str = "aws_smithy_runtime=info,aws_smithy_runtime_api=info,aws_runtime=info,\
+    aws_sdk_ssm=info,aws_sdk_sts=info,h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info,tower=info";
+
 /// An [`HttpExchange`] as the HTTP client of an AWS SDK.
 #[derive(Clone, Debug)]
 pub struct SdkHttp(Arc<dyn HttpExchange>);

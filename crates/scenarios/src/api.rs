@@ -26,13 +26,48 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("ServiceAccount", "/api/v1", "serviceaccounts", true),
     ("Event", "/api/v1", "events", true),
     ("Lease", "/apis/coordination.k8s.io/v1", "leases", true),
-    ("ClusterRole", "/apis/rbac.authorization.k8s.io/v1", "clusterroles", false),
-    ("ClusterRoleBinding", "/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", false),
-    ("CustomResourceDefinition", "/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", false),
-    ("ExternalSecret", "/apis/external-secrets.io/v1", "externalsecrets", true),
-    ("SecretStore", "/apis/external-secrets.io/v1", "secretstores", true),
-    ("ClusterSecretStore", "/apis/external-secrets.io/v1", "clustersecretstores", false),
-    ("ClusterExternalSecret", "/apis/external-secrets.io/v1", "clusterexternalsecrets", false),
+    (
+        "ClusterRole",
+        "/apis/rbac.authorization.k8s.io/v1",
+        "clusterroles",
+        false,
+    ),
+    (
+        "ClusterRoleBinding",
+        "/apis/rbac.authorization.k8s.io/v1",
+        "clusterrolebindings",
+        false,
+    ),
+    (
+        "CustomResourceDefinition",
+        "/apis/apiextensions.k8s.io/v1",
+        "customresourcedefinitions",
+        false,
+    ),
+    (
+        "ExternalSecret",
+        "/apis/external-secrets.io/v1",
+        "externalsecrets",
+        true,
+    ),
+    (
+        "SecretStore",
+        "/apis/external-secrets.io/v1",
+        "secretstores",
+        true,
+    ),
+    (
+        "ClusterSecretStore",
+        "/apis/external-secrets.io/v1",
+        "clustersecretstores",
+        false,
+    ),
+    (
+        "ClusterExternalSecret",
+        "/apis/external-secrets.io/v1",
+        "clusterexternalsecrets",
+        false,
+    ),
 ];
 
 /// What the API server answered to a request that it refused.
@@ -57,85 +92,171 @@ impl Api {
         self.client.clone()
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Result<Value, Refusal>> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<&Value>,
+    ) -> Result<Result<Value, Refusal>> {
         let bytes = body.map_or_else(Vec::new, |b| b.to_string().into_bytes());
-        let request = Request::builder().method(method.clone()).uri(path).header("Content-Type", content_type).body(bytes)?;
+        let request = Request::builder()
+            .method(method.clone())
+            .uri(path)
+            .header("Content-Type", content_type)
+            .body(bytes)?;
         match self.client.request::<Value>(request).await {
             Ok(value) => Ok(Ok(value)),
-            Err(kube::Error::Api(status)) => Ok(Err(Refusal { code: status.code, message: status.message.clone() })),
+            Err(kube::Error::Api(status)) => Ok(Err(Refusal {
+                code: status.code,
+                message: status.message.clone(),
+            })),
             Err(error) => Err(error).with_context(|| format!("{method} {path}")),
         }
     }
 
     /// Creates `object` and returns what the server made of it.
     pub async fn create(&self, object: &Value) -> Result<Value> {
-        self.try_create(object).await?.map_err(|r| anyhow!("create {}: {} {}", object["kind"], r.code, r.message))
+        self.try_create(object)
+            .await?
+            .map_err(|r| anyhow!("create {}: {} {}", object["kind"], r.code, r.message))
     }
 
     /// Creates `object`; a refusal is an answer, not an error.
     pub async fn try_create(&self, object: &Value) -> Result<Result<Value, Refusal>> {
         let path = collection(object)?;
-        self.send(Method::POST, &path, "application/json", Some(object)).await
+        self.send(Method::POST, &path, "application/json", Some(object))
+            .await
     }
 
     /// Replaces `object`.
     pub async fn replace(&self, object: &Value) -> Result<Value> {
-        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let path = format!("{}/{name}", collection(object)?);
-        let answer = self.send(Method::PUT, &path, "application/json", Some(object)).await?;
+        let answer = self
+            .send(Method::PUT, &path, "application/json", Some(object))
+            .await?;
         answer.map_err(|r| anyhow!("replace {path}: {} {}", r.code, r.message))
     }
 
     /// The object, or `None` if there is none.
     pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
-        match self.send(Method::GET, &item(kind, namespace, name)?, "application/json", None).await? {
+        match self
+            .send(
+                Method::GET,
+                &item(kind, namespace, name)?,
+                "application/json",
+                None,
+            )
+            .await?
+        {
             Ok(value) => Ok(Some(value)),
             Err(refusal) if refusal.code == 404 => Ok(None),
-            Err(refusal) => bail!("get {kind} {namespace}/{name}: {} {}", refusal.code, refusal.message),
+            Err(refusal) => bail!(
+                "get {kind} {namespace}/{name}: {} {}",
+                refusal.code,
+                refusal.message
+            ),
         }
     }
 
     /// Every object of `kind` in `namespace` (all namespaces if empty).
     pub async fn list(&self, kind: &str, namespace: &str) -> Result<Vec<Value>> {
         let path = path_of(kind, namespace)?;
-        let list = self.send(Method::GET, &path, "application/json", None).await?.map_err(|r| anyhow!("list {kind}: {}", r.message))?;
+        let list = self
+            .send(Method::GET, &path, "application/json", None)
+            .await?
+            .map_err(|r| anyhow!("list {kind}: {}", r.message))?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     }
 
     /// Applies a JSON merge patch.
-    pub async fn patch(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<Value> {
-        self.try_patch(&item(kind, namespace, name)?, patch).await?.map_err(|r| anyhow!("patch {kind} {namespace}/{name}: {} {}", r.code, r.message))
+    pub async fn patch(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
+        self.try_patch(&item(kind, namespace, name)?, patch)
+            .await?
+            .map_err(|r| anyhow!("patch {kind} {namespace}/{name}: {} {}", r.code, r.message))
     }
 
     /// Applies a JSON merge patch to the status subresource.
-    pub async fn patch_status(&self, kind: &str, namespace: &str, name: &str, patch: &Value) -> Result<Value> {
+    pub async fn patch_status(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value> {
         let path = format!("{}/status", item(kind, namespace, name)?);
-        self.try_patch(&path, patch).await?.map_err(|r| anyhow!("patch status of {kind} {namespace}/{name}: {} {}", r.code, r.message))
+        self.try_patch(&path, patch).await?.map_err(|r| {
+            anyhow!(
+                "patch status of {kind} {namespace}/{name}: {} {}",
+                r.code,
+                r.message
+            )
+        })
     }
 
     async fn try_patch(&self, path: &str, patch: &Value) -> Result<Result<Value, Refusal>> {
-        self.send(Method::PATCH, path, "application/merge-patch+json", Some(patch)).await
+        self.send(
+            Method::PATCH,
+            path,
+            "application/merge-patch+json",
+            Some(patch),
+        )
+        .await
     }
 
     /// Deletes the object; one that is gone already is fine.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) -> Result<()> {
-        match self.send(Method::DELETE, &item(kind, namespace, name)?, "application/json", None).await? {
-            Err(refusal) if refusal.code != 404 => bail!("delete {kind} {namespace}/{name}: {} {}", refusal.code, refusal.message),
+        match self
+            .send(
+                Method::DELETE,
+                &item(kind, namespace, name)?,
+                "application/json",
+                None,
+            )
+            .await?
+        {
+            Err(refusal) if refusal.code != 404 => bail!(
+                "delete {kind} {namespace}/{name}: {} {}",
+                refusal.code,
+                refusal.message
+            ),
             _ => Ok(()),
         }
     }
 
     /// Waits until `check` holds for the object (absent objects are `Null`), and returns it.
-    pub async fn until(&self, kind: &str, namespace: &str, name: &str, what: &str, check: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn until(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        what: &str,
+        check: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let begin = Instant::now();
         loop {
-            let object = self.get(kind, namespace, name).await?.unwrap_or(Value::Null);
+            let object = self
+                .get(kind, namespace, name)
+                .await?
+                .unwrap_or(Value::Null);
             if check(&object) {
                 return Ok(object);
             }
             if begin.elapsed() > PATIENCE {
                 let status = object.get("status").unwrap_or(&object);
-                bail!("{kind} {namespace}/{name} did not become {what} within {PATIENCE:?}; it is {status}");
+                bail!(
+                    "{kind} {namespace}/{name} did not become {what} within {PATIENCE:?}; it is {status}"
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -144,13 +265,19 @@ impl Api {
     /// Creates a namespace and waits for its default service account.
     pub async fn namespace(&self, name: &str, labels: Value) -> Result<()> {
         self.create(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})).await?;
-        self.until("ServiceAccount", name, "default", "present", |sa| !sa.is_null()).await?;
+        self.until("ServiceAccount", name, "default", "present", |sa| {
+            !sa.is_null()
+        })
+        .await?;
         Ok(())
     }
 }
 
 /// Waits until `check` yields a value.
-pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(what: &str, check: impl Fn() -> F) -> Result<T> {
+pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(
+    what: &str,
+    check: impl Fn() -> F,
+) -> Result<T> {
     let begin = Instant::now();
     loop {
         if let Some(value) = check().await? {
@@ -166,19 +293,33 @@ pub async fn eventually<T, F: Future<Output = Result<Option<T>>>>(what: &str, ch
 /// The Ready condition: (status, reason, message).
 #[must_use]
 pub fn ready(object: &Value) -> (String, String, String) {
-    let text = |c: &Value, key: &str| c.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |c: &Value, key: &str| {
+        c.get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     object
         .pointer("/status/conditions")
         .and_then(Value::as_array)
-        .and_then(|list| list.iter().find(|c| c.get("type").and_then(Value::as_str) == Some("Ready")))
+        .and_then(|list| {
+            list.iter()
+                .find(|c| c.get("type").and_then(Value::as_str) == Some("Ready"))
+        })
         .map(|c| (text(c, "status"), text(c, "reason"), text(c, "message")))
         .unwrap_or_default()
 }
 
 fn path_of(kind: &str, namespace: &str) -> Result<String> {
-    let (_, prefix, plural, namespaced) =
-        KINDS.iter().find(|(k, ..)| *k == kind).with_context(|| format!("the tests know no kind {kind}"))?;
-    Ok(if *namespaced && !namespace.is_empty() { format!("{prefix}/namespaces/{namespace}/{plural}") } else { format!("{prefix}/{plural}") })
+    let (_, prefix, plural, namespaced) = KINDS
+        .iter()
+        .find(|(k, ..)| *k == kind)
+        .with_context(|| format!("the tests know no kind {kind}"))?;
+    Ok(if *namespaced && !namespace.is_empty() {
+        format!("{prefix}/namespaces/{namespace}/{plural}")
+    } else {
+        format!("{prefix}/{plural}")
+    })
 }
 
 fn item(kind: &str, namespace: &str, name: &str) -> Result<String> {
@@ -187,7 +328,12 @@ fn item(kind: &str, namespace: &str, name: &str) -> Result<String> {
 
 /// The collection that `object` belongs to, in the API version that it names.
 fn collection(object: &Value) -> Result<String> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let path = path_of(text("/kind"), text("/metadata/namespace"))?;
     Ok(match text("/apiVersion") {
         "external-secrets.io/v1beta1" => path.replacen("/v1/", "/v1beta1/", 1),

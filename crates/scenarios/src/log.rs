@@ -16,8 +16,12 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let log = Self::default();
-            let filter = EnvFilter::new("trace,h2=info,hyper=info,hyper_util=info,rustls=info,tower=info");
-            let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone()).with_ansi(false).finish();
+            let filter = EnvFilter::new(format!("trace,{}", keyless_identity::sdk::LOG_LIMIT));
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter(filter)
+                .with_writer(log.clone())
+                .with_ansi(false)
+                .finish();
             // Somebody else's subscriber would only mean that nothing is kept.
             let _ = tracing::subscriber::set_global_default(subscriber);
             log
@@ -36,7 +40,11 @@ pub struct Writer(Log);
 
 impl io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

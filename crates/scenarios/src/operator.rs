@@ -40,7 +40,10 @@ struct Dies {
 
 impl Effects for Dies {
     fn before<'a>(&'a self, _: &'a Effect) -> BoxFuture<'a, ()> {
-        let alive = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        let alive = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+            .is_ok();
         if alive {
             return Box::pin(std::future::ready(()));
         }
@@ -54,7 +57,11 @@ impl Effects for Dies {
 impl Running {
     /// Starts an operator on `ring`.
     pub fn start(ring: &Ring, wish: Wish) -> Result<Self> {
-        let environment: Environment = ring.sandbox.operator_environment(&ring.operator_token, &crate::world::operator_role()).into_iter().collect();
+        let environment: Environment = ring
+            .sandbox
+            .operator_environment(&ring.operator_token, &crate::world::operator_role())
+            .into_iter()
+            .collect();
         let options = Options {
             metrics_addr: wish.metrics_addr,
             live_addr: None,
@@ -64,36 +71,49 @@ impl Running {
         };
         let (stop, stopped) = oneshot::channel();
         let (tell, died) = oneshot::channel();
-        let effects: Option<Arc<dyn Effects>> = wish
-            .dies_after
-            .map(|n| Arc::new(Dies { left: AtomicUsize::new(n), told: std::sync::Mutex::new(Some(tell)) }) as Arc<dyn Effects>);
+        let effects: Option<Arc<dyn Effects>> = wish.dies_after.map(|n| {
+            Arc::new(Dies {
+                left: AtomicUsize::new(n),
+                told: std::sync::Mutex::new(Some(tell)),
+            }) as Arc<dyn Effects>
+        });
         let client = ring.config.clone();
-        let thread = std::thread::Builder::new().name("operator".into()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async move {
-                let clients = match client {
-                    RingClient::InProcess(client) => Clients::from(client),
-                    RingClient::Config(config) => keyless_controller::connect(&config).await?,
-                };
-                let mut operator = Operator::with_environment(clients, environment, options)?;
-                if let Some(effects) = effects {
-                    operator = operator.observed_by(effects);
-                }
-                operator
-                    .run(async {
-                        let _ = stopped.await;
-                    })
-                    .await
-                    .map_err(|e| anyhow!("{e:#}"))
-            })
-        })?;
-        Ok(Self { stop: Some(stop), died: Some(died), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("operator".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(async move {
+                    let clients = match client {
+                        RingClient::InProcess(client) => Clients::from(client),
+                        RingClient::Config(config) => keyless_controller::connect(&config).await?,
+                    };
+                    let mut operator = Operator::with_environment(clients, environment, options)?;
+                    if let Some(effects) = effects {
+                        operator = operator.observed_by(effects);
+                    }
+                    operator
+                        .run(async {
+                            let _ = stopped.await;
+                        })
+                        .await
+                        .map_err(|e| anyhow!("{e:#}"))
+                })
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            died: Some(died),
+            thread: Some(thread),
+        })
     }
 
     /// Waits until it stands still for ever, then takes it away as `kill -9` would.
     pub async fn until_dead(mut self) -> Result<()> {
         let died = self.died.take().context("asked twice")?;
-        tokio::time::timeout(crate::api::PATIENCE, died).await.context("the operator never reached its last effect")??;
+        tokio::time::timeout(crate::api::PATIENCE, died)
+            .await
+            .context("the operator never reached its last effect")??;
         self.stop().await
     }
 
@@ -103,6 +123,9 @@ impl Running {
             let _ = stop.send(());
         }
         let thread = self.thread.take().context("stopped twice")?;
-        tokio::task::spawn_blocking(move || thread.join().map_err(|_| anyhow!("the operator panicked"))).await??
+        tokio::task::spawn_blocking(move || {
+            thread.join().map_err(|_| anyhow!("the operator panicked"))
+        })
+        .await??
     }
 }

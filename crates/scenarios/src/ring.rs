@@ -90,12 +90,17 @@ impl Ring {
     fn start(kind: Kind) -> Result<Option<Self>> {
         let bin = std::env::var_os("KEYLESS_TESTBED").map(PathBuf::from);
         if kind == Kind::Real && bin.is_none() {
-            eprintln!("!!! NOT RUN: scenarios on a real kube-apiserver: KEYLESS_TESTBED is not set, run `cargo xtask test`");
+            eprintln!(
+                "!!! NOT RUN: scenarios on a real kube-apiserver: KEYLESS_TESTBED is not set, run `cargo xtask test`"
+            );
             return Ok(None);
         }
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Log::global();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         let folder = tempfile::Builder::new().prefix("keyless-ring-").tempdir()?;
         let (sandbox, control_plane, config) = runtime.block_on(servers(kind, bin, &folder))?;
         let entered = runtime.enter();
@@ -116,8 +121,12 @@ impl Ring {
             _folder: folder,
             _operator: std::sync::Mutex::new(None),
         };
-        ring.block_on(ring.furnish()).context("cannot furnish the ring")?;
-        let wish = crate::operator::Wish { metrics_addr: Some(ring.metrics_addr.clone()), ..crate::operator::Wish::default() };
+        ring.block_on(ring.furnish())
+            .context("cannot furnish the ring")?;
+        let wish = crate::operator::Wish {
+            metrics_addr: Some(ring.metrics_addr.clone()),
+            ..crate::operator::Wish::default()
+        };
         let operator = Running::start(&ring, wish)?;
         *ring._operator.lock().map_err(|_| anyhow!("poisoned"))? = Some(operator);
         Ok(Some(ring))
@@ -128,7 +137,13 @@ impl Ring {
     /// # Errors
     /// When it serves nothing.
     pub async fn metrics(&self) -> Result<String> {
-        Ok(reqwest::get(format!("http://{}/metrics", self.metrics_addr)).await?.error_for_status()?.text().await?)
+        Ok(
+            reqwest::get(format!("http://{}/metrics", self.metrics_addr))
+                .await?
+                .error_for_status()?
+                .text()
+                .await?,
+        )
     }
 
     /// CRDs, one object older than their schema, and the operator's own service account.
@@ -139,21 +154,38 @@ impl Ring {
             "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "relic", "namespace": MALFORMED},
             "spec": {"refreshInterval": "1h", "secretStoreRef": {"name": "store"}, "data": "this was a list once"},
         });
-        crate::api::eventually("the CRD being served", || async { Ok(self.api.try_create(&malformed).await?.ok()) }).await?;
+        crate::api::eventually("the CRD being served", || async {
+            Ok(self.api.try_create(&malformed).await?.ok())
+        })
+        .await?;
         self.apply_crds(false).await?;
         self.api.namespace("external-secrets", json!({})).await?;
         self.api
             .create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "external-secrets", "namespace": "external-secrets"}}))
             .await?;
-        self.sandbox.project_token("external-secrets", "external-secrets", &["sts.amazonaws.com"], &self.operator_token)?;
+        self.sandbox.project_token(
+            "external-secrets",
+            "external-secrets",
+            &["sts.amazonaws.com"],
+            &self.operator_token,
+        )?;
         Ok(())
     }
 
     async fn apply_crds(&self, loose: bool) -> Result<()> {
         for mut crd in keyless_api::crds() {
-            let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let name = crd
+                .pointer("/metadata/name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             if loose {
-                for version in crd.pointer_mut("/spec/versions").and_then(Value::as_array_mut).into_iter().flatten() {
+                for version in crd
+                    .pointer_mut("/spec/versions")
+                    .and_then(Value::as_array_mut)
+                    .into_iter()
+                    .flatten()
+                {
                     version["schema"] = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
                     if let Some(fields) = version.as_object_mut() {
                         fields.remove("selectableFields");
@@ -161,15 +193,30 @@ impl Ring {
                 }
                 self.api.create(&crd).await?;
             } else {
-                let present = self.api.get("CustomResourceDefinition", "", &name).await?.context("the CRD is gone")?;
+                let present = self
+                    .api
+                    .get("CustomResourceDefinition", "", &name)
+                    .await?
+                    .context("the CRD is gone")?;
                 crd["metadata"]["resourceVersion"] = present["metadata"]["resourceVersion"].clone();
                 self.api.replace(&crd).await?;
             }
             let established = |c: &Value| {
                 let list = c.pointer("/status/conditions").and_then(Value::as_array);
-                list.is_some_and(|l| l.iter().any(|c| c["type"] == "Established" && c["status"] == "True"))
+                list.is_some_and(|l| {
+                    l.iter()
+                        .any(|c| c["type"] == "Established" && c["status"] == "True")
+                })
             };
-            self.api.until("CustomResourceDefinition", "", &name, "established", established).await?;
+            self.api
+                .until(
+                    "CustomResourceDefinition",
+                    "",
+                    &name,
+                    "established",
+                    established,
+                )
+                .await?;
         }
         if !loose {
             // The new schema is in force when an invalid object is refused.
@@ -194,24 +241,43 @@ impl Ring {
 
 /// A loopback address that was free a moment ago.
 fn free_address() -> Result<String> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .to_string())
 }
 
 /// The namespace of the object that is older than its schema.
 pub const MALFORMED: &str = "malformed";
 
-async fn servers(kind: Kind, bin: Option<PathBuf>, folder: &TempDir) -> Result<(Sandbox, Option<ControlPlane>, RingClient)> {
-    let sandbox = Sandbox::start(SandboxOptions { data: Some(folder.path().join("sandbox")), ..SandboxOptions::default() }).await?;
+async fn servers(
+    kind: Kind,
+    bin: Option<PathBuf>,
+    folder: &TempDir,
+) -> Result<(Sandbox, Option<ControlPlane>, RingClient)> {
+    let sandbox = Sandbox::start(SandboxOptions {
+        data: Some(folder.path().join("sandbox")),
+        ..SandboxOptions::default()
+    })
+    .await?;
     let Some(bin) = bin.filter(|_| kind == Kind::Real) else {
         let client = kube::Client::new(sandbox.kube.router(), "default");
         return Ok((sandbox, None, RingClient::InProcess(client)));
     };
     let key = sandbox.signing_key_pem()?;
     // kube-apiserver takes the public half out of a private key file.
-    let issuer = ServiceAccountIssuer { url: sandbox.issuer.url(), private_key_pem: &key, public_key_pem: &key };
+    let issuer = ServiceAccountIssuer {
+        url: sandbox.issuer.url(),
+        private_key_pem: &key,
+        public_key_pem: &key,
+    };
     let control_plane = ControlPlane::start(&bin, &issuer).await?;
     let kubeconfig = Kubeconfig::read_from(&control_plane.kubeconfig)?;
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Ok((sandbox, Some(control_plane), RingClient::Config(Box::new(config))))
+    Ok((
+        sandbox,
+        Some(control_plane),
+        RingClient::Config(Box::new(config)),
+    ))
 }

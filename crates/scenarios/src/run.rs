@@ -15,7 +15,11 @@ static TURN: RwLock<()> = RwLock::new(());
 ///
 /// # Panics
 /// When the scenario fails, which is what a test must do.
-pub fn run<F: Future<Output = Result<()>>>(kind: Kind, name: &str, scenario: impl FnOnce(World) -> F) {
+pub fn run<F: Future<Output = Result<()>>>(
+    kind: Kind,
+    name: &str,
+    scenario: impl FnOnce(World) -> F,
+) {
     let _turn = TURN.read().unwrap_or_else(PoisonError::into_inner);
     perform(kind, name, scenario);
 }
@@ -24,13 +28,21 @@ pub fn run<F: Future<Output = Result<()>>>(kind: Kind, name: &str, scenario: imp
 ///
 /// # Panics
 /// When the scenario fails, which is what a test must do.
-pub fn run_alone<F: Future<Output = Result<()>>>(kind: Kind, name: &str, scenario: impl FnOnce(World) -> F) {
+pub fn run_alone<F: Future<Output = Result<()>>>(
+    kind: Kind,
+    name: &str,
+    scenario: impl FnOnce(World) -> F,
+) {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
     perform(kind, name, scenario);
 }
 
 #[allow(clippy::panic, reason = "the end of a failed test")]
-fn perform<F: Future<Output = Result<()>>>(kind: Kind, name: &str, scenario: impl FnOnce(World) -> F) {
+fn perform<F: Future<Output = Result<()>>>(
+    kind: Kind,
+    name: &str,
+    scenario: impl FnOnce(World) -> F,
+) {
     let ring = match Ring::get(kind) {
         Ok(Some(ring)) => ring,
         Ok(None) => return,

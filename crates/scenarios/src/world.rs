@@ -35,14 +35,23 @@ impl AwsCalls {
     /// What was called after `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        Self(self.0.iter().map(|(k, n)| (k.clone(), n - earlier.0.get(k).copied().unwrap_or_default())).collect())
+        Self(
+            self.0
+                .iter()
+                .map(|(k, n)| (k.clone(), n - earlier.0.get(k).copied().unwrap_or_default()))
+                .collect(),
+        )
     }
 
     /// How often APIs were called whose `service:Api` begins with `api`: a read of one parameter
     /// may be a batch or not.
     #[must_use]
     pub fn of(&self, api: &str) -> u64 {
-        self.0.iter().filter(|(name, _)| name.starts_with(api)).map(|(_, n)| n).sum()
+        self.0
+            .iter()
+            .filter(|(name, _)| name.starts_with(api))
+            .map(|(_, n)| n)
+            .sum()
     }
 }
 
@@ -62,10 +71,17 @@ pub fn operator_role() -> String {
 /// The decoded data of a Secret; bytes that are no text are shown lossily.
 #[must_use]
 pub fn data(secret: &Value) -> BTreeMap<String, String> {
-    let entries = secret.get("data").and_then(Value::as_object).into_iter().flatten();
+    let entries = secret
+        .get("data")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
     entries
         .map(|(key, value)| {
-            let bytes = value.as_str().and_then(|v| STANDARD.decode(v).ok()).unwrap_or_default();
+            let bytes = value
+                .as_str()
+                .and_then(|v| STANDARD.decode(v).ok())
+                .unwrap_or_default();
             (key.clone(), String::from_utf8_lossy(&bytes).into_owned())
         })
         .collect()
@@ -76,7 +92,12 @@ impl World {
     pub async fn new(ring: &'static Ring, name: &str) -> Result<Self> {
         let ns = name.replace('_', "-");
         ring.api.namespace(&ns, json!({"scenario": ns})).await?;
-        Ok(Self { api: ring.api.clone(), ns, ring, cluster_stores: Arc::default() })
+        Ok(Self {
+            api: ring.api.clone(),
+            ns,
+            ring,
+            cluster_stores: Arc::default(),
+        })
     }
 
     /// Removes what would go on working beside other scenarios.
@@ -87,7 +108,12 @@ impl World {
                 self.api.delete(kind, &self.ns, name).await?;
             }
         }
-        let stores = std::mem::take(&mut *self.cluster_stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let stores = std::mem::take(
+            &mut *self
+                .cluster_stores
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
         for name in stores {
             self.api.delete("ClusterSecretStore", "", &name).await?;
         }
@@ -138,16 +164,27 @@ impl World {
 
     /// Writes an encrypted parameter.
     pub async fn secure_parameter(&self, name: &str, value: &str) -> Result<()> {
-        self.ring.aws().put_secure_parameter(&self.path(name), value, None)?;
+        self.ring
+            .aws()
+            .put_secure_parameter(&self.path(name), value, None)?;
         Ok(())
     }
 
     fn issuer_host(&self) -> String {
-        self.ring.sandbox.issuer.url().trim_start_matches("https://").to_owned()
+        self.ring
+            .sandbox
+            .issuer
+            .url()
+            .trim_start_matches("https://")
+            .to_owned()
     }
 
     fn ensure_provider(&self) -> Result<()> {
-        match self.ring.aws().create_oidc_provider(self.ring.sandbox.issuer.url(), &["sts.amazonaws.com"]) {
+        match self
+            .ring
+            .aws()
+            .create_oidc_provider(self.ring.sandbox.issuer.url(), &["sts.amazonaws.com"])
+        {
             Err(error) if error.code != "EntityAlreadyExists" => Err(error.into()),
             _ => Ok(()),
         }
@@ -163,7 +200,11 @@ impl World {
             "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{host}")},
             "Condition": {"StringEquals": {format!("{host}:aud"): "sts.amazonaws.com", format!("{host}:sub"): subject}},
         }]});
-        self.put_role(&self.role_name(name), &trust, &read_policy(parameters, &self.role_arn("*")))
+        self.put_role(
+            &self.role_name(name),
+            &trust,
+            &read_policy(parameters, &self.role_arn("*")),
+        )
     }
 
     /// Makes role `name`, assumed by the role `by` with this test's external id.
@@ -172,13 +213,19 @@ impl World {
             "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Principal": {"AWS": by},
             "Condition": {"StringEquals": {"sts:ExternalId": "the-tenant"}},
         }]});
-        self.put_role(&self.role_name(name), &trust, &read_policy(parameters, &self.role_arn("*")))
+        self.put_role(
+            &self.role_name(name),
+            &trust,
+            &read_policy(parameters, &self.role_arn("*")),
+        )
     }
 
     fn put_role(&self, name: &str, trust: &Value, policy: &Value) -> Result<()> {
         let aws = self.ring.aws();
         match aws.create_role(name, &trust.to_string()) {
-            Err(error) if error.code == "EntityAlreadyExists" => aws.update_trust_policy(name, &trust.to_string())?,
+            Err(error) if error.code == "EntityAlreadyExists" => {
+                aws.update_trust_policy(name, &trust.to_string())?
+            }
             other => {
                 other?;
             }
@@ -190,7 +237,9 @@ impl World {
     /// Takes the permission to read from role `name`.
     pub async fn deny(&self, name: &str) -> Result<()> {
         let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "ssm:*", "Resource": "*"}]});
-        self.ring.aws().put_role_policy(&self.role_name(name), "read", &policy.to_string())?;
+        self.ring
+            .aws()
+            .put_role_policy(&self.role_name(name), "read", &policy.to_string())?;
         Ok(())
     }
 
@@ -206,13 +255,22 @@ impl World {
                 format!("{host}:sub"): "system:serviceaccount:external-secrets:external-secrets",
             }},
         }]});
-        self.put_role("operator", &trust, &read_policy(parameters, &operator_role()))
+        self.put_role(
+            "operator",
+            &trust,
+            &read_policy(parameters, &operator_role()),
+        )
     }
 
     /// A working AWS store `aws` by way of service account `account` and its role.
     pub async fn aws_ready(&self, account: &str) -> Result<()> {
-        self.aws_role(account, &self.subject(account), &self.path("*")).await?;
-        self.service_account(account, json!({"eks.amazonaws.com/role-arn": self.role_arn(account)})).await?;
+        self.aws_role(account, &self.subject(account), &self.path("*"))
+            .await?;
+        self.service_account(
+            account,
+            json!({"eks.amazonaws.com/role-arn": self.role_arn(account)}),
+        )
+        .await?;
         self.store("aws", self.aws_store(account)).await
     }
 
@@ -225,12 +283,22 @@ impl World {
     /// Counts of AWS calls so far.
     #[must_use]
     pub fn aws_calls(&self) -> AwsCalls {
-        AwsCalls(self.ring.aws().all_calls().into_iter().map(|(api, calls)| (api, calls.total)).collect())
+        AwsCalls(
+            self.ring
+                .aws()
+                .all_calls()
+                .into_iter()
+                .map(|(api, calls)| (api, calls.total))
+                .collect(),
+        )
     }
 
     /// Waits until `api` was called `count` times more than at `before`.
     pub async fn until_calls(&self, before: &AwsCalls, api: &str, count: u64) -> Result<()> {
-        eventually(&format!("{count} calls of {api}"), || async { Ok((self.aws_calls().since(before).of(api) >= count).then_some(())) }).await
+        eventually(&format!("{count} calls of {api}"), || async {
+            Ok((self.aws_calls().since(before).of(api) >= count).then_some(()))
+        })
+        .await
     }
 
     // --- Kubernetes ----------------------------------------------------------------------------
@@ -251,19 +319,31 @@ impl World {
 
     /// Creates a SecretStore of the fake provider and waits until it is Ready.
     pub async fn fake_store(&self, name: &str, entries: Value) -> Result<()> {
-        self.store(name, json!({"provider": {"fake": {"data": entries}}})).await?;
-        self.api.until("SecretStore", &self.ns, name, "Ready", |s| ready(s).0 == "True").await?;
+        self.store(name, json!({"provider": {"fake": {"data": entries}}}))
+            .await?;
+        self.api
+            .until("SecretStore", &self.ns, name, "Ready", |s| {
+                ready(s).0 == "True"
+            })
+            .await?;
         Ok(())
     }
 
     /// Creates a SecretStore that only operators of `class` handle.
     pub async fn store_of_class(&self, name: &str, class: &str, entries: Value) -> Result<()> {
-        self.store(name, json!({"controller": class, "provider": {"fake": {"data": entries}}})).await
+        self.store(
+            name,
+            json!({"controller": class, "provider": {"fake": {"data": entries}}}),
+        )
+        .await
     }
 
     /// Creates a ClusterSecretStore; it is deleted at the end.
     pub async fn cluster_store(&self, name: &str, spec: Value) -> Result<()> {
-        self.cluster_stores.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(name.to_owned());
+        self.cluster_stores
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(name.to_owned());
         self.api.create(&json!({"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec})).await?;
         Ok(())
     }
@@ -281,17 +361,33 @@ impl World {
 
     /// Waits until the ExternalSecret is Ready.
     pub async fn until_ready(&self, name: &str) -> Result<Value> {
-        self.api.until("ExternalSecret", &self.ns, name, "Ready", |o| ready(o).0 == "True").await
+        self.api
+            .until("ExternalSecret", &self.ns, name, "Ready", |o| {
+                ready(o).0 == "True"
+            })
+            .await
     }
 
     /// Waits until the Ready condition has `reason`.
     pub async fn until_reason(&self, name: &str, reason: &str) -> Result<Value> {
-        self.api.until("ExternalSecret", &self.ns, name, reason, |o| ready(o).1 == reason).await
+        self.api
+            .until("ExternalSecret", &self.ns, name, reason, |o| {
+                ready(o).1 == reason
+            })
+            .await
     }
 
     /// Waits until the ExternalSecret is not Ready; returns the condition's message.
     pub async fn until_failed(&self, name: &str) -> Result<String> {
-        Ok(ready(&self.api.until("ExternalSecret", &self.ns, name, "failed", |o| ready(o).0 == "False").await?).2)
+        Ok(ready(
+            &self
+                .api
+                .until("ExternalSecret", &self.ns, name, "failed", |o| {
+                    ready(o).0 == "False"
+                })
+                .await?,
+        )
+        .2)
     }
 
     /// Waits until the condition is False and its message contains `text`; returns the message.
@@ -301,7 +397,13 @@ impl World {
             let (status, _, message) = ready(o);
             status == "False" && message.contains(text)
         };
-        Ok(ready(&self.api.until("ExternalSecret", &self.ns, name, &what, told).await?).2)
+        Ok(ready(
+            &self
+                .api
+                .until("ExternalSecret", &self.ns, name, &what, told)
+                .await?,
+        )
+        .2)
     }
 
     /// The Secret, if it exists.
@@ -311,15 +413,29 @@ impl World {
 
     /// The decoded data of a Secret that must exist.
     pub async fn secret_data(&self, name: &str) -> Result<BTreeMap<String, String>> {
-        Ok(data(&self.secret(name).await?.with_context(|| format!("Secret {name} does not exist"))?))
+        Ok(data(&self.secret(name).await?.with_context(|| {
+            format!("Secret {name} does not exist")
+        })?))
     }
 
     /// Waits for an event with `reason` about the ExternalSecret; returns all of its events.
     pub async fn until_event(&self, name: &str, reason: &str) -> Result<Vec<Value>> {
         eventually(&format!("an event {reason} about {name}"), || async {
-            let about = |e: &Value| e["involvedObject"]["kind"] == "ExternalSecret" && e["involvedObject"]["name"] == name;
-            let events: Vec<Value> = self.api.list("Event", &self.ns).await?.into_iter().filter(about).collect();
-            Ok(events.iter().any(|e| e["reason"] == reason).then_some(events))
+            let about = |e: &Value| {
+                e["involvedObject"]["kind"] == "ExternalSecret"
+                    && e["involvedObject"]["name"] == name
+            };
+            let events: Vec<Value> = self
+                .api
+                .list("Event", &self.ns)
+                .await?
+                .into_iter()
+                .filter(about)
+                .collect();
+            Ok(events
+                .iter()
+                .any(|e| e["reason"] == reason)
+                .then_some(events))
         })
         .await
     }
@@ -327,14 +443,30 @@ impl World {
     /// The message on the object that was stored before its schema.
     pub async fn until_malformed_is_told(&self) -> Result<String> {
         let told = |o: &Value| ready(o).0 == "False";
-        Ok(ready(&self.api.until("ExternalSecret", MALFORMED, "relic", "told that it is malformed", told).await?).2)
+        Ok(ready(
+            &self
+                .api
+                .until(
+                    "ExternalSecret",
+                    MALFORMED,
+                    "relic",
+                    "told that it is malformed",
+                    told,
+                )
+                .await?,
+        )
+        .2)
     }
 
     /// Waits as long as an operator that would do something wrong needs to do it: until a new
     /// object beside this one has been synced, and a moment more.
     pub async fn settle(&self) -> Result<()> {
         let name = format!("settle-{}", rand_suffix());
-        self.store(&name, json!({"provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}})).await?;
+        self.store(
+            &name,
+            json!({"provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}}),
+        )
+        .await?;
         self.external_secret(&name, json!({"secretStoreRef": {"name": name}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]})).await?;
         self.until_ready(&name).await?;
         tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -345,13 +477,28 @@ impl World {
 
     /// Another operator, for stores of `class`.
     pub async fn operator_of_class(&self, class: &str) -> Result<Running> {
-        Running::start(self.ring, Wish { class: Some(class.to_owned()), ..Wish::default() })
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                ..Wish::default()
+            },
+        )
     }
 
     /// An operator for `class` that is killed before the effect of index `effects`; one that has
     /// nothing left to do by then is killed when it is done.
     pub async fn operator_that_dies_after(&self, class: &str, effects: usize) -> Result<()> {
-        Running::start(self.ring, Wish { class: Some(class.to_owned()), dies_after: Some(effects), ..Wish::default() })?.until_dead().await
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                dies_after: Some(effects),
+                ..Wish::default()
+            },
+        )?
+        .until_dead()
+        .await
     }
 
     /// An operator that wants to lead.
@@ -363,12 +510,27 @@ impl World {
             retry_period: Duration::from_millis(200),
             ..LeaderElection::new(self.ns.clone(), identity)
         };
-        Running::start(self.ring, Wish { class: Some(class.to_owned()), election: Some(election), ..Wish::default() })
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                election: Some(election),
+                ..Wish::default()
+            },
+        )
     }
 
     /// Waits until the Lease is held by `identity`.
     pub async fn until_leader(&self, identity: &str) -> Result<()> {
-        self.api.until("Lease", &self.ns, "lead", &format!("held by {identity}"), |l| l["spec"]["holderIdentity"] == identity).await?;
+        self.api
+            .until(
+                "Lease",
+                &self.ns,
+                "lead",
+                &format!("held by {identity}"),
+                |l| l["spec"]["holderIdentity"] == identity,
+            )
+            .await?;
         Ok(())
     }
 
@@ -380,8 +542,21 @@ impl World {
         Ok(vec![
             ("the log", Log::global().text()),
             ("an event", join(self.api.list("Event", "").await?)),
-            ("an ExternalSecret", join(self.api.list("ExternalSecret", "").await?)),
-            ("a SecretStore", join(self.api.list("SecretStore", &self.ns).await?.into_iter().map(|s| s["status"].clone()).collect())),
+            (
+                "an ExternalSecret",
+                join(self.api.list("ExternalSecret", "").await?),
+            ),
+            (
+                "a SecretStore",
+                join(
+                    self.api
+                        .list("SecretStore", &self.ns)
+                        .await?
+                        .into_iter()
+                        .map(|s| s["status"].clone())
+                        .collect(),
+                ),
+            ),
             ("a metric", self.ring.metrics().await?),
         ])
     }
@@ -389,7 +564,10 @@ impl World {
     /// The projected token of the operator: nobody may ever say it.
     #[must_use]
     pub fn tokens_minted(&self) -> Vec<String> {
-        std::fs::read_to_string(&self.ring.operator_token).into_iter().filter(|t| !t.is_empty()).collect()
+        std::fs::read_to_string(&self.ring.operator_token)
+            .into_iter()
+            .filter(|t| !t.is_empty())
+            .collect()
     }
 }
 
@@ -406,4 +584,3 @@ fn read_policy(parameters: &str, assume: &str) -> Value {
         {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": assume},
     ]})
 }
-

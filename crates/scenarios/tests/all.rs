@@ -1,6 +1,11 @@
 //! Every scenario, on both rings. `cargo xtask test` gives the real ring its programs; without
 //! them its half says so, loudly, and passes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 /// Makes a test for each ring out of each scenario; those after `alone:` may count calls.
 macro_rules! scenarios {

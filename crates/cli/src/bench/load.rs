@@ -31,13 +31,31 @@ impl Load {
     }
 
     /// Sends one request; refusals are errors unless `tolerate` names their status.
-    pub async fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>, tolerate: &[u16]) -> Result<()> {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        tolerate: &[u16],
+    ) -> Result<()> {
         for attempt in 0..20_u64 {
-            let request =
-                Request::builder().method(method.clone()).uri(path).header("Content-Type", content_type).body(Body::from(body.clone()))?;
-            let answer = self.client.send(request).await.with_context(|| format!("{method} {path}"))?;
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header("Content-Type", content_type)
+                .body(Body::from(body.clone()))?;
+            let answer = self
+                .client
+                .send(request)
+                .await
+                .with_context(|| format!("{method} {path}"))?;
             let status = answer.status().as_u16();
-            let bytes = answer.into_body().collect_bytes().await.with_context(|| format!("{method} {path}"))?;
+            let bytes = answer
+                .into_body()
+                .collect_bytes()
+                .await
+                .with_context(|| format!("{method} {path}"))?;
             if status == 429 || status >= 500 {
                 // A CRD that was just made is not served everywhere yet.
                 tokio::time::sleep(Duration::from_millis(100 * (attempt + 1))).await;
@@ -46,21 +64,42 @@ impl Load {
             if status < 300 || tolerate.contains(&status) {
                 return Ok(());
             }
-            bail!("{method} {path}: {status} {}", String::from_utf8_lossy(&bytes).chars().take(300).collect::<String>());
+            bail!(
+                "{method} {path}: {status} {}",
+                String::from_utf8_lossy(&bytes)
+                    .chars()
+                    .take(300)
+                    .collect::<String>()
+            );
         }
         bail!("{method} {path}: the API server stayed overloaded")
     }
 
     /// Creates an object, or leaves the one that exists.
     pub async fn create(&self, path: &str, object: &Value) -> Result<()> {
-        self.send(Method::POST, path, "application/json", object.to_string().into_bytes(), &[409]).await
+        self.send(
+            Method::POST,
+            path,
+            "application/json",
+            object.to_string().into_bytes(),
+            &[409],
+        )
+        .await
     }
 
     /// Makes the namespaces.
     pub async fn namespaces(&self) -> Result<()> {
         for i in 0..=NAMESPACES {
-            let name = if i == NAMESPACES { "bench-probe".to_owned() } else { namespace(i) };
-            self.create("/api/v1/namespaces", &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await?;
+            let name = if i == NAMESPACES {
+                "bench-probe".to_owned()
+            } else {
+                namespace(i)
+            };
+            self.create(
+                "/api/v1/namespaces",
+                &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -114,15 +153,34 @@ impl Load {
     /// Deletes every ExternalSecret and every Secret that a round left behind.
     pub async fn clear(&self) -> Result<()> {
         for i in 0..=NAMESPACES {
-            let ns = if i == NAMESPACES { "bench-probe".to_owned() } else { namespace(i) };
-            for path in [collection(&ns), format!("/api/v1/namespaces/{ns}/secrets"), format!("/api/v1/namespaces/{ns}/events")] {
-                self.send(Method::DELETE, &path, "application/json", Vec::new(), &[404]).await?;
+            let ns = if i == NAMESPACES {
+                "bench-probe".to_owned()
+            } else {
+                namespace(i)
+            };
+            for path in [
+                collection(&ns),
+                format!("/api/v1/namespaces/{ns}/secrets"),
+                format!("/api/v1/namespaces/{ns}/events"),
+            ] {
+                self.send(
+                    Method::DELETE,
+                    &path,
+                    "application/json",
+                    Vec::new(),
+                    &[404],
+                )
+                .await?;
             }
         }
         Ok(())
     }
 
-    async fn each<F: Future<Output = Result<()>>>(&self, count: usize, work: impl Fn(usize) -> F) -> Result<Duration> {
+    async fn each<F: Future<Output = Result<()>>>(
+        &self,
+        count: usize,
+        work: impl Fn(usize) -> F,
+    ) -> Result<Duration> {
         let begin = Instant::now();
         let mut running = FuturesUnordered::new();
         for i in 0..count {

@@ -27,7 +27,11 @@ pub struct Usage {
 
 impl Operator {
     /// Starts this same program as `keyless controller` with `arguments`.
-    pub fn start(arguments: &[String], environment: &[(String, String)], log: &Path) -> Result<Self> {
+    pub fn start(
+        arguments: &[String],
+        environment: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let out = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
         let child = Command::new(program)
@@ -39,7 +43,10 @@ impl Operator {
             .stderr(out)
             .spawn()
             .context("cannot start the operator")?;
-        Ok(Self { child, started: Instant::now() })
+        Ok(Self {
+            child,
+            started: Instant::now(),
+        })
     }
 
     /// What it has used so far.
@@ -64,12 +71,23 @@ impl Drop for Operator {
 pub fn usage(pid: u32) -> Usage {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The second field is the program's name in parentheses and may hold spaces.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<f64>().ok()).unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map_or("", |(_, rest)| rest)
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|f| f.parse::<f64>().ok())
+            .unwrap_or_default()
+    };
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kib = |name: &str| {
         let line = status.lines().find_map(|l| l.strip_prefix(name));
-        line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<f64>().ok()).unwrap_or_default()
+        line.and_then(|l| l.split_whitespace().next())
+            .and_then(|n| n.parse::<f64>().ok())
+            .unwrap_or_default()
     };
     Usage {
         // Linux reports these in hundredths of a second on every architecture it supports.

@@ -12,8 +12,17 @@ pub struct Count(BTreeMap<String, f64>);
 impl Count {
     /// What came after `earlier`, without what did not.
     pub fn since(&self, earlier: &Self) -> BTreeMap<String, f64> {
-        let difference = |(key, n): (&String, &f64)| (key.clone(), n - earlier.0.get(key).copied().unwrap_or_default());
-        self.0.iter().map(difference).filter(|(_, n)| *n > 0.0).collect()
+        let difference = |(key, n): (&String, &f64)| {
+            (
+                key.clone(),
+                n - earlier.0.get(key).copied().unwrap_or_default(),
+            )
+        };
+        self.0
+            .iter()
+            .map(difference)
+            .filter(|(_, n)| *n > 0.0)
+            .collect()
     }
 }
 
@@ -22,23 +31,49 @@ impl Count {
 /// # Errors
 /// When the server does not serve its metrics.
 pub async fn count(client: &Client) -> Result<Count> {
-    let text = client.request_text(Request::get("/metrics").body(Vec::new())?).await.context("cannot read the API server's metrics")?;
+    let text = client
+        .request_text(Request::get("/metrics").body(Vec::new())?)
+        .await
+        .context("cannot read the API server's metrics")?;
     let mut count = BTreeMap::new();
-    for line in text.lines().filter(|l| l.starts_with("apiserver_request_total{")) {
-        let (Some(resource), Some(verb)) = (label(line, "resource"), label(line, "verb")) else { continue };
+    for line in text
+        .lines()
+        .filter(|l| l.starts_with("apiserver_request_total{"))
+    {
+        let (Some(resource), Some(verb)) = (label(line, "resource"), label(line, "verb")) else {
+            continue;
+        };
         let subresource = label(line, "subresource").filter(|s| !s.is_empty());
-        if !["secrets", "externalsecrets", "events", "serviceaccounts", "clustersecretstores"].contains(&resource) || verb == "WATCH" {
+        if ![
+            "secrets",
+            "externalsecrets",
+            "events",
+            "serviceaccounts",
+            "clustersecretstores",
+        ]
+        .contains(&resource)
+            || verb == "WATCH"
+        {
             continue;
         }
-        let key = subresource.map_or_else(|| format!("{verb} {resource}"), |s| format!("{verb} {resource}/{s}"));
-        let value = line.rsplit(' ').next().and_then(|v| v.parse::<f64>().ok()).unwrap_or_default();
+        let key = subresource.map_or_else(
+            || format!("{verb} {resource}"),
+            |s| format!("{verb} {resource}/{s}"),
+        );
+        let value = line
+            .rsplit(' ')
+            .next()
+            .and_then(|v| v.parse::<f64>().ok())
+            .unwrap_or_default();
         *count.entry(key).or_insert(0.0) += value;
     }
     Ok(Count(count))
 }
 
 fn label<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let at = line.find(&format!("{{{name}=\"")).or_else(|| line.find(&format!(",{name}=\"")))?;
+    let at = line
+        .find(&format!("{{{name}=\""))
+        .or_else(|| line.find(&format!(",{name}=\"")))?;
     line.get(at + name.len() + 3..)?.split('"').next()
 }
 

@@ -26,12 +26,21 @@ pub struct Server {
 impl Server {
     /// Starts everything; `kube_bin` names the folder of a real kube-apiserver.
     pub async fn start(kube_bin: Option<&Path>, keys: usize) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("keyless-bench-").tempdir()?;
-        let sandbox = Sandbox::start(SandboxOptions { data: Some(folder.path().to_owned()) }).await?;
+        let folder = tempfile::Builder::new()
+            .prefix("keyless-bench-")
+            .tempdir()?;
+        let sandbox = Sandbox::start(SandboxOptions {
+            data: Some(folder.path().to_owned()),
+        })
+        .await?;
         let kubeconfig = folder.path().join("kubeconfig");
         let control_plane = if let Some(bin) = kube_bin {
             let key = sandbox.signing_key_pem()?;
-            let issuer = ServiceAccountIssuer { url: sandbox.issuer.url(), private_key_pem: &key, public_key_pem: &key };
+            let issuer = ServiceAccountIssuer {
+                url: sandbox.issuer.url(),
+                private_key_pem: &key,
+                public_key_pem: &key,
+            };
             let control_plane = ControlPlane::start(bin, &issuer).await?;
             std::fs::copy(&control_plane.kubeconfig, &kubeconfig)?;
             Some(control_plane)
@@ -40,8 +49,19 @@ impl Server {
             None
         };
         let token = folder.path().join("token");
-        sandbox.project_token(stage::NAMESPACE, stage::SERVICE_ACCOUNT, &["sts.amazonaws.com"], &token)?;
-        let server = Self { sandbox, kubeconfig, token, _control_plane: control_plane, _folder: folder };
+        sandbox.project_token(
+            stage::NAMESPACE,
+            stage::SERVICE_ACCOUNT,
+            &["sts.amazonaws.com"],
+            &token,
+        )?;
+        let server = Self {
+            sandbox,
+            kubeconfig,
+            token,
+            _control_plane: control_plane,
+            _folder: folder,
+        };
         server.furnish(keys).await?;
         Ok(server)
     }
@@ -49,18 +69,31 @@ impl Server {
     /// A client of its own HTTP/2 connection.
     pub async fn client(&self) -> Result<Client> {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let config =
+            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         Ok(keyless_controller::connect(&config).await?.watches)
     }
 
     /// Flags with which the operator is started.
     pub fn operator_flags(&self) -> Vec<String> {
-        ["--kubeconfig", &self.kubeconfig.display().to_string(), "--metrics-addr", "0", "--live-addr", "0", "--loglevel", "warn"].map(str::to_owned).to_vec()
+        [
+            "--kubeconfig",
+            &self.kubeconfig.display().to_string(),
+            "--metrics-addr",
+            "0",
+            "--live-addr",
+            "0",
+            "--loglevel",
+            "warn",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     /// Its environment.
     pub fn operator_environment(&self) -> Vec<(String, String)> {
-        self.sandbox.operator_environment(&self.token, &stage::role_arn(&self.sandbox))
+        self.sandbox
+            .operator_environment(&self.token, &stage::role_arn(&self.sandbox))
     }
 
     async fn furnish(&self, keys: usize) -> Result<()> {
@@ -71,7 +104,11 @@ impl Server {
         stage::trust(&self.sandbox)?;
         let load = Load::new(self.client().await?, keys);
         for crd in keyless_api::crds() {
-            load.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &crd).await?;
+            load.create(
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+                &crd,
+            )
+            .await?;
         }
         let store: Value = json!({
             "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": "bench"},
@@ -79,11 +116,17 @@ impl Server {
         });
         // A CRD that was just made answers 404 for a moment.
         for _ in 0..100 {
-            if load.create("/apis/external-secrets.io/v1/clustersecretstores", &store).await.is_ok() {
+            if load
+                .create("/apis/external-secrets.io/v1/clustersecretstores", &store)
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        load.create("/apis/external-secrets.io/v1/clustersecretstores", &store).await.context("the CRDs were not served")
+        load.create("/apis/external-secrets.io/v1/clustersecretstores", &store)
+            .await
+            .context("the CRDs were not served")
     }
 }

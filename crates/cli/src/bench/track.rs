@@ -61,7 +61,10 @@ impl Track {
     pub async fn start(client: Client) -> Result<(Self, tokio::task::JoinHandle<()>)> {
         let track = Self::default();
         let request = Request::get("/apis/external-secrets.io/v1/externalsecrets?watch=1&resourceVersion=0&timeoutSeconds=3600").body(Vec::new())?;
-        let stream = client.request_stream(request).await.context("cannot watch ExternalSecrets")?;
+        let stream = client
+            .request_stream(request)
+            .await
+            .context("cannot watch ExternalSecrets")?;
         let seen = track.clone();
         let task = tokio::spawn(async move {
             let mut lines = std::pin::pin!(stream.lines());
@@ -73,34 +76,62 @@ impl Track {
     }
 
     fn see(&self, line: &str) {
-        let Ok(event) = serde_json::from_str::<Event>(line) else { return };
+        let Ok(event) = serde_json::from_str::<Event>(line) else {
+            return;
+        };
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if event.kind == "DELETED" {
             return;
         }
         seen.events += 1;
-        if event.object.status.conditions.iter().any(|c| c.kind == "Ready" && c.status == "True") {
-            let key = format!("{}/{}", event.object.metadata.namespace, event.object.metadata.name);
+        if event
+            .object
+            .status
+            .conditions
+            .iter()
+            .any(|c| c.kind == "Ready" && c.status == "True")
+        {
+            let key = format!(
+                "{}/{}",
+                event.object.metadata.namespace, event.object.metadata.name
+            );
             seen.ready.entry(key).or_insert_with(Instant::now);
         }
     }
 
     /// How many are Ready.
     pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ready.len()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ready
+            .len()
     }
 
     /// When `namespace/name` became Ready.
     pub fn ready(&self, key: &str) -> Option<Instant> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ready.get(key).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ready
+            .get(key)
+            .copied()
     }
 
     /// Seconds from `start` to the first, the median and the last.
     pub fn spread(&self, start: Instant) -> (Duration, Duration, Duration) {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut times: Vec<Duration> = seen.ready.values().map(|t| t.saturating_duration_since(start)).collect();
+        let mut times: Vec<Duration> = seen
+            .ready
+            .values()
+            .map(|t| t.saturating_duration_since(start))
+            .collect();
         times.sort_unstable();
         let at = |i: usize| times.get(i).copied().unwrap_or_default();
-        (at(0), at(times.len() / 2), at(times.len().saturating_sub(1)))
+        (
+            at(0),
+            at(times.len() / 2),
+            at(times.len().saturating_sub(1)),
+        )
     }
 }

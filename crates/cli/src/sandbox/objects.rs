@@ -20,27 +20,46 @@ impl Objects {
         Self(client)
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>) -> Result<Value, kube::Error> {
-        let request = Request::builder().method(method).uri(path).header("Content-Type", content_type).body(body);
-        self.0.request(request.map_err(kube::Error::HttpError)?).await
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Value, kube::Error> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Content-Type", content_type)
+            .body(body);
+        self.0
+            .request(request.map_err(kube::Error::HttpError)?)
+            .await
     }
 
     /// Server-side apply: creates or changes.
     pub async fn apply(&self, path: &str, object: &Value) -> Result<Value> {
         let url = format!("{path}?fieldManager=keyless-sandbox&force=true");
         let body = object.to_string().into_bytes();
-        self.send(Method::PATCH, &url, "application/apply-patch+yaml", body).await.with_context(|| format!("cannot apply {path}"))
+        self.send(Method::PATCH, &url, "application/apply-patch+yaml", body)
+            .await
+            .with_context(|| format!("cannot apply {path}"))
     }
 
     /// JSON merge patch.
     pub async fn patch(&self, path: &str, patch: &Value) -> Result<Value> {
         let body = patch.to_string().into_bytes();
-        self.send(Method::PATCH, path, "application/merge-patch+json", body).await.with_context(|| format!("cannot change {path}"))
+        self.send(Method::PATCH, path, "application/merge-patch+json", body)
+            .await
+            .with_context(|| format!("cannot change {path}"))
     }
 
     /// The object, or `None`.
     pub async fn get(&self, path: &str) -> Result<Option<Value>> {
-        match self.send(Method::GET, path, "application/json", Vec::new()).await {
+        match self
+            .send(Method::GET, path, "application/json", Vec::new())
+            .await
+        {
             Ok(object) => Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {path}")),
@@ -49,9 +68,14 @@ impl Objects {
 
     /// Deletes the object, if it exists.
     pub async fn delete(&self, path: &str) -> Result<()> {
-        match self.send(Method::DELETE, path, "application/json", Vec::new()).await {
+        match self
+            .send(Method::DELETE, path, "application/json", Vec::new())
+            .await
+        {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            other => other.map(drop).with_context(|| format!("cannot delete {path}")),
+            other => other
+                .map(drop)
+                .with_context(|| format!("cannot delete {path}")),
         }
     }
 
@@ -71,7 +95,12 @@ impl Objects {
     }
 
     /// Waits until the object is there and `check` holds, or fails.
-    pub async fn require(&self, path: &str, what: &str, check: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn require(
+        &self,
+        path: &str,
+        what: &str,
+        check: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         match self.until(path, check).await? {
             (true, object) => Ok(object),
             (false, _) => bail!("{path} did not become {what} within {PATIENCE:?}"),
@@ -81,8 +110,19 @@ impl Objects {
 
 /// The Ready condition's status and message.
 pub fn ready(object: &Value) -> (String, String) {
-    let list = object.pointer("/status/conditions").and_then(Value::as_array);
-    let condition = list.and_then(|l| l.iter().find(|c| c.get("type").and_then(Value::as_str) == Some("Ready")));
-    let text = |key: &str| condition.and_then(|c| c.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = object
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
+    let condition = list.and_then(|l| {
+        l.iter()
+            .find(|c| c.get("type").and_then(Value::as_str) == Some("Ready"))
+    });
+    let text = |key: &str| {
+        condition
+            .and_then(|c| c.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     (text("status"), text("message"))
 }

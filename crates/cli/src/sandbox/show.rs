@@ -32,12 +32,18 @@ impl Show {
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// Before anything runs.
     pub fn starting(&self) {
-        self.progress("keyless sandbox: starting Kubernetes, its issuer, AWS and the operator on loopback");
+        self.progress(
+            "keyless sandbox: starting Kubernetes, its issuer, AWS and the operator on loopback",
+        );
     }
 
     /// All is up.
@@ -47,7 +53,12 @@ impl Show {
         }
         self.result(&format!("  Kubernetes  {}", stage.sandbox.kube.url()));
         self.result(&format!("  issuer      {}", stage.sandbox.issuer.url()));
-        self.result(&format!("  AWS         {}  account {}, {}", stage.sandbox.aws_url(), stage.sandbox.aws.account(), stage.sandbox.aws.region()));
+        self.result(&format!(
+            "  AWS         {}  account {}, {}",
+            stage.sandbox.aws_url(),
+            stage.sandbox.aws.account(),
+            stage.sandbox.aws.region()
+        ));
     }
 
     /// A step begins.
@@ -62,12 +73,23 @@ impl Show {
         if self.format == Format::Json {
             return;
         }
-        let mark = if step.ok { self.paint("32", "✓") } else { self.paint("31", "✗") };
-        self.result(&format!("\n{mark} {}  ({:.1} s)", self.paint("1", step.title), step.seconds));
+        let mark = if step.ok {
+            self.paint("32", "✓")
+        } else {
+            self.paint("31", "✗")
+        };
+        self.result(&format!(
+            "\n{mark} {}  ({:.1} s)",
+            self.paint("1", step.title),
+            step.seconds
+        ));
         self.result(&format!("    {}", step.did));
         self.result(&format!("    {}", step.observed));
         if !step.ok {
-            self.result(&format!("    {}", self.paint("31", &format!("expected: {}", step.expected))));
+            self.result(&format!(
+                "    {}",
+                self.paint("31", &format!("expected: {}", step.expected))
+            ));
         }
     }
 
@@ -78,7 +100,10 @@ impl Show {
             ("AWS_DEFAULT_REGION", stage.sandbox.aws.region().to_owned()),
             ("AWS_REGION", stage.sandbox.aws.region().to_owned()),
             ("AWS_ROLE_ARN", role_arn(&stage.sandbox)),
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", stage.token.display().to_string()),
+            (
+                "AWS_WEB_IDENTITY_TOKEN_FILE",
+                stage.token.display().to_string(),
+            ),
         ];
         if self.format == Format::Json {
             let document = json!({
@@ -98,13 +123,19 @@ impl Show {
             return Ok(());
         }
         self.result(&format!("\n{}", self.paint("1", "It is yours now.")));
-        self.result(&format!("  export KUBECONFIG={}", stage.kubeconfig.display()));
+        self.result(&format!(
+            "  export KUBECONFIG={}",
+            stage.kubeconfig.display()
+        ));
         for (name, value) in &environment {
             self.result(&format!("  export {name}={value}"));
         }
         let admin = stage.sandbox.aws.admin_key();
         self.result("\nThe account's administrator, for changing trust and permissions:");
-        self.result(&format!("  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", admin.id, admin.secret));
+        self.result(&format!(
+            "  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+            admin.id, admin.secret
+        ));
         self.result("\nWorth trying:");
         self.result("  kubectl get externalsecrets,clustersecretstores,secrets -A");
         self.result("  kubectl describe externalsecret hello");

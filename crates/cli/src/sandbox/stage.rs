@@ -39,25 +39,51 @@ pub struct Stage {
 impl Stage {
     /// Starts the sandbox, applies the CRDs and the operator's rights, starts the operator.
     pub async fn start(data: Option<PathBuf>) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("keyless-sandbox-").tempdir().context("cannot make a folder for tokens")?;
+        let folder = tempfile::Builder::new()
+            .prefix("keyless-sandbox-")
+            .tempdir()
+            .context("cannot make a folder for tokens")?;
         let sandbox = Sandbox::start(SandboxOptions { data }).await?;
         let objects = Objects::new(kube::Client::new(sandbox.kube.router(), "default"));
         furnish(&objects).await?;
         let file = |name: &str| folder.path().join(name);
-        let (kubeconfig, token, api_token, ca) = (file("kubeconfig"), file("aws-token"), file("kubernetes-token"), file("ca.pem"));
+        let (kubeconfig, token, api_token, ca) = (
+            file("kubeconfig"),
+            file("aws-token"),
+            file("kubernetes-token"),
+            file("ca.pem"),
+        );
         std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin")?)?;
         std::fs::write(&ca, sandbox.tls.ca_pem())?;
         sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &["sts.amazonaws.com"], &token)?;
-        sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &[sandbox.kube.audience()], &api_token)?;
+        sandbox.project_token(
+            NAMESPACE,
+            SERVICE_ACCOUNT,
+            &[sandbox.kube.audience()],
+            &api_token,
+        )?;
         let config = operator_config(&sandbox, api_token)?;
-        let environment: Environment = sandbox.operator_environment(&token, &role_arn(&sandbox)).into_iter().collect();
+        let environment: Environment = sandbox
+            .operator_environment(&token, &role_arn(&sandbox))
+            .into_iter()
+            .collect();
         let (stop, operator) = start_operator(config, environment)?;
-        Ok(Self { sandbox, objects, kubeconfig, token, stop, operator, _folder: folder })
+        Ok(Self {
+            sandbox,
+            objects,
+            kubeconfig,
+            token,
+            stop,
+            operator,
+            _folder: folder,
+        })
     }
 
     /// The whole trust and the example's parameter in place, without a tour.
     pub fn trust_everything(&self) -> Result<()> {
-        self.sandbox.aws.put_parameter("/path/to/key", "from AWS Parameter Store")?;
+        self.sandbox
+            .aws
+            .put_parameter("/path/to/key", "from AWS Parameter Store")?;
         trust(&self.sandbox)
     }
 
@@ -65,7 +91,12 @@ impl Stage {
     pub async fn stop(self) -> Result<()> {
         let _ = self.stop.send(());
         let operator = self.operator;
-        tokio::task::spawn_blocking(move || operator.join().map_err(|_| anyhow!("the operator panicked"))).await??
+        tokio::task::spawn_blocking(move || {
+            operator
+                .join()
+                .map_err(|_| anyhow!("the operator panicked"))
+        })
+        .await??
     }
 }
 
@@ -87,7 +118,11 @@ pub fn trust(sandbox: &Sandbox) -> Result<()> {
     let aws = &sandbox.aws;
     aws.create_oidc_provider(sandbox.issuer.url(), &["sts.amazonaws.com"])?;
     aws.create_role(ROLE, &fill(sandbox, super::tour::TRUST_POLICY))?;
-    aws.put_role_policy(ROLE, "external-secrets", &fill(sandbox, super::tour::PERMISSION_POLICY))?;
+    aws.put_role_policy(
+        ROLE,
+        "external-secrets",
+        &fill(sandbox, super::tour::PERMISSION_POLICY),
+    )?;
     Ok(())
 }
 
@@ -98,17 +133,27 @@ pub fn role_arn(sandbox: &Sandbox) -> String {
 
 async fn furnish(objects: &Objects) -> Result<()> {
     for crd in keyless_api::crds() {
-        let name = crd.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let name = crd
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
         objects.apply(&path, &crd).await?;
         let established = |c: &Value| {
             let list = c.pointer("/status/conditions").and_then(Value::as_array);
-            list.is_some_and(|l| l.iter().any(|c| c.get("type") == Some(&json!("Established")) && c.get("status") == Some(&json!("True"))))
+            list.is_some_and(|l| {
+                l.iter().any(|c| {
+                    c.get("type") == Some(&json!("Established"))
+                        && c.get("status") == Some(&json!("True"))
+                })
+            })
         };
         objects.require(&path, "established", established).await?;
     }
     for object in manifests::rbac_objects(NAMESPACE)? {
-        objects.apply(&manifests::path_of(&object)?, &object).await?;
+        objects
+            .apply(&manifests::path_of(&object)?, &object)
+            .await?;
     }
     Ok(())
 }
@@ -116,7 +161,13 @@ async fn furnish(objects: &Objects) -> Result<()> {
 /// The operator talks to the API over TLS with its own service account's token, so that what it
 /// may do is what its manifests grant.
 fn operator_config(sandbox: &Sandbox, token_file: PathBuf) -> Result<kube::Config> {
-    let mut config = kube::Config::new(sandbox.kube.url().parse().context("the sandbox's own address is no URL")?);
+    let mut config = kube::Config::new(
+        sandbox
+            .kube
+            .url()
+            .parse()
+            .context("the sandbox's own address is no URL")?,
+    );
     config.root_cert = Some(certificates(sandbox.tls.ca_pem())?);
     config.auth_info.token_file = Some(token_file.display().to_string());
     Ok(config)
@@ -126,7 +177,12 @@ fn operator_config(sandbox: &Sandbox, token_file: PathBuf) -> Result<kube::Confi
 fn certificates(pem: &str) -> Result<Vec<Vec<u8>>> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
-    CertificateDer::pem_slice_iter(pem.as_bytes()).map(|c| Ok(c.map_err(|e| anyhow!("the sandbox's certificate: {e}"))?.to_vec())).collect()
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .map(|c| {
+            Ok(c.map_err(|e| anyhow!("the sandbox's certificate: {e}"))?
+                .to_vec())
+        })
+        .collect()
 }
 
 type OperatorThread = (oneshot::Sender<()>, JoinHandle<Result<()>>);
@@ -134,16 +190,26 @@ type OperatorThread = (oneshot::Sender<()>, JoinHandle<Result<()>>);
 /// The operator on a thread of its own, as in its pod.
 fn start_operator(config: kube::Config, environment: Environment) -> Result<OperatorThread> {
     let (stop, stopped) = oneshot::channel();
-    let options = Options { metrics_addr: None, live_addr: None, ..Options::default() };
-    let thread = std::thread::Builder::new().name("operator".into()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async move {
-            let clients = keyless_controller::connect(&config).await?;
-            let stopped = async {
-                let _ = stopped.await;
-            };
-            Ok(Operator::with_environment(clients, environment, options)?.run(stopped).await?)
-        })
-    })?;
+    let options = Options {
+        metrics_addr: None,
+        live_addr: None,
+        ..Options::default()
+    };
+    let thread = std::thread::Builder::new()
+        .name("operator".into())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async move {
+                let clients = keyless_controller::connect(&config).await?;
+                let stopped = async {
+                    let _ = stopped.await;
+                };
+                Ok(Operator::with_environment(clients, environment, options)?
+                    .run(stopped)
+                    .await?)
+            })
+        })?;
     Ok((stop, thread))
 }

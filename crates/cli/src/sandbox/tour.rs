@@ -13,11 +13,15 @@ use super::show::Show;
 use super::stage::{NAMESPACE, ROLE, SERVICE_ACCOUNT, Stage, fill, issuer_host};
 
 /// The example's trust policy, with placeholders.
-pub const TRUST_POLICY: &str = include_str!("../../../../examples/aws-parameter-store/trust-policy.json");
+pub const TRUST_POLICY: &str =
+    include_str!("../../../../examples/aws-parameter-store/trust-policy.json");
 /// The example's permissions, with placeholders.
-pub const PERMISSION_POLICY: &str = include_str!("../../../../examples/aws-parameter-store/permission-policy.json");
-const STORE: &str = include_str!("../../../../examples/aws-parameter-store/cluster-secret-store.yaml");
-const EXTERNAL_SECRET: &str = include_str!("../../../../examples/aws-parameter-store/external-secret.yaml");
+pub const PERMISSION_POLICY: &str =
+    include_str!("../../../../examples/aws-parameter-store/permission-policy.json");
+const STORE: &str =
+    include_str!("../../../../examples/aws-parameter-store/cluster-secret-store.yaml");
+const EXTERNAL_SECRET: &str =
+    include_str!("../../../../examples/aws-parameter-store/external-secret.yaml");
 
 const ES_PATH: &str = "/apis/external-secrets.io/v1/namespaces/default/externalsecrets/hello";
 const STORE_PATH: &str = "/apis/external-secrets.io/v1/clustersecretstores/aws-parameter-store";
@@ -65,11 +69,17 @@ enum Scene {
 }
 
 const TITLES: [(Scene, &str); 5] = [
-    (Scene::NoTrust, "No trust: AWS does not know this cluster's issuer"),
+    (
+        Scene::NoTrust,
+        "No trust: AWS does not know this cluster's issuer",
+    ),
     (Scene::WrongSubject, "Trust for the wrong subject"),
     (Scene::NoPermission, "Trust without permission"),
     (Scene::Synced, "Trust and permission: the Secret appears"),
-    (Scene::Changed, "The value changes at AWS, the Secret follows"),
+    (
+        Scene::Changed,
+        "The value changes at AWS, the Secret follows",
+    ),
 ];
 
 async fn perform(stage: &Stage, scene: Scene, title: &'static str) -> Result<Step> {
@@ -83,40 +93,73 @@ async fn perform(stage: &Stage, scene: Scene, title: &'static str) -> Result<Ste
 }
 
 async fn no_trust(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage.sandbox.aws.put_secure_parameter(PARAMETER, "from AWS Parameter Store", None)?;
+    stage
+        .sandbox
+        .aws
+        .put_secure_parameter(PARAMETER, "from AWS Parameter Store", None)?;
     let store: Value = serde_saphyr::from_str(STORE)?;
     let external_secret: Value = serde_saphyr::from_str(EXTERNAL_SECRET)?;
-    stage.objects.apply(&STORE_PATH.replace("/v1/", "/v1beta1/"), &store).await?;
-    stage.objects.apply(&ES_PATH.replace("/v1/", "/v1beta1/"), &external_secret).await?;
-    let did = format!("put SecureString {PARAMETER}; applied ClusterSecretStore aws-parameter-store and ExternalSecret default/hello");
+    stage
+        .objects
+        .apply(&STORE_PATH.replace("/v1/", "/v1beta1/"), &store)
+        .await?;
+    stage
+        .objects
+        .apply(&ES_PATH.replace("/v1/", "/v1beta1/"), &external_secret)
+        .await?;
+    let did = format!(
+        "put SecureString {PARAMETER}; applied ClusterSecretStore aws-parameter-store and ExternalSecret default/hello"
+    );
     refused(stage, title, did, "InvalidIdentityToken").await
 }
 
 async fn wrong_subject(stage: &Stage, title: &'static str) -> Result<Step> {
     let aws = &stage.sandbox.aws;
     aws.create_oidc_provider(stage.sandbox.issuer.url(), &["sts.amazonaws.com"])?;
-    let wrong = fill(&stage.sandbox, TRUST_POLICY).replace(&subject(), "system:serviceaccount:default:somebody-else");
+    let wrong = fill(&stage.sandbox, TRUST_POLICY)
+        .replace(&subject(), "system:serviceaccount:default:somebody-else");
     aws.create_role(ROLE, &wrong)?;
-    let did = format!("created OIDC provider {} and role {ROLE} trusting system:serviceaccount:default:somebody-else", issuer_host(&stage.sandbox));
+    let did = format!(
+        "created OIDC provider {} and role {ROLE} trusting system:serviceaccount:default:somebody-else",
+        issuer_host(&stage.sandbox)
+    );
     refused(stage, title, did, "AccessDenied").await
 }
 
 async fn no_permission(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage.sandbox.aws.update_trust_policy(ROLE, &fill(&stage.sandbox, TRUST_POLICY))?;
-    refused(stage, title, format!("let role {ROLE} trust {}", subject()), "AccessDeniedException").await
+    stage
+        .sandbox
+        .aws
+        .update_trust_policy(ROLE, &fill(&stage.sandbox, TRUST_POLICY))?;
+    refused(
+        stage,
+        title,
+        format!("let role {ROLE} trust {}", subject()),
+        "AccessDeniedException",
+    )
+    .await
 }
 
 async fn synced(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage.sandbox.aws.put_role_policy(ROLE, "external-secrets", &fill(&stage.sandbox, PERMISSION_POLICY))?;
+    stage.sandbox.aws.put_role_policy(
+        ROLE,
+        "external-secrets",
+        &fill(&stage.sandbox, PERMISSION_POLICY),
+    )?;
     let did = format!("allowed ssm:GetParameter* and kms:Decrypt to role {ROLE}");
     holds(stage, title, did, "from AWS Parameter Store").await
 }
 
 async fn changed(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage.sandbox.aws.put_secure_parameter(PARAMETER, "changed at AWS", None)?;
+    stage
+        .sandbox
+        .aws
+        .put_secure_parameter(PARAMETER, "changed at AWS", None)?;
     let sync = json!({"metadata": {"annotations": {"external-secrets.io/force-sync": "tour"}}});
     stage.objects.patch(ES_PATH, &sync).await?;
-    let did = format!("put a new value into {PARAMETER}; annotated the ExternalSecret with external-secrets.io/force-sync (its interval is 24h)");
+    let did = format!(
+        "put a new value into {PARAMETER}; annotated the ExternalSecret with external-secrets.io/force-sync (its interval is 24h)"
+    );
     holds(stage, title, did, "changed at AWS").await
 }
 
@@ -126,7 +169,10 @@ fn subject() -> String {
 
 /// The ExternalSecret must not be Ready, and say `code`. Codes that begin alike are told apart.
 async fn refused(stage: &Stage, title: &'static str, did: String, code: &str) -> Result<Step> {
-    let names = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == code);
+    let names = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric())
+            .any(|word| word == code)
+    };
     let told = |object: &Value| {
         let (status, message) = ready(object);
         status == "False" && names(&message)
@@ -148,12 +194,22 @@ async fn refused(stage: &Stage, title: &'static str, did: String, code: &str) ->
 async fn holds(stage: &Stage, title: &'static str, did: String, value: &str) -> Result<Step> {
     let decoded = |secret: &Value| {
         let text = secret.pointer("/data/SOME_ENV_VAR").and_then(Value::as_str);
-        text.and_then(|t| STANDARD.decode(t).ok()).and_then(|bytes| String::from_utf8(bytes).ok())
+        text.and_then(|t| STANDARD.decode(t).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok())
     };
-    let (written, secret) = stage.objects.until(SECRET_PATH, |s| decoded(s).as_deref() == Some(value)).await?;
-    let (is_ready, object) = stage.objects.until(ES_PATH, |o| ready(o).0 == "True").await?;
+    let (written, secret) = stage
+        .objects
+        .until(SECRET_PATH, |s| decoded(s).as_deref() == Some(value))
+        .await?;
+    let (is_ready, object) = stage
+        .objects
+        .until(ES_PATH, |o| ready(o).0 == "True")
+        .await?;
     let (status, message) = ready(&object);
-    let shown = decoded(&secret).map_or_else(|| "no Secret".to_owned(), |v| format!("Secret default/hello holds SOME_ENV_VAR={v:?}"));
+    let shown = decoded(&secret).map_or_else(
+        || "no Secret".to_owned(),
+        |v| format!("Secret default/hello holds SOME_ENV_VAR={v:?}"),
+    );
     Ok(Step {
         title,
         did,

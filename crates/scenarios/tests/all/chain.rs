@@ -4,7 +4,13 @@ use anyhow::Result;
 use keyless_scenarios::World;
 use serde_json::json;
 
-scenarios!(refusals_then_secret, roles_are_chained, find_and_extract, versions_and_properties, blog_manifests);
+scenarios!(
+    refusals_then_secret,
+    roles_are_chained,
+    find_and_extract,
+    versions_and_properties,
+    blog_manifests
+);
 scenarios!(alone: one_login_for_many);
 
 /// Each broken link is named by AWS's own code and explained, and mending it is enough.
@@ -12,26 +18,45 @@ async fn refusals_then_secret(world: World) -> Result<()> {
     let w = &world;
     w.parameter("db/password", "s3cr3t").await?;
     let role = w.role_arn("reader");
-    w.service_account("reader", json!({"eks.amazonaws.com/role-arn": role})).await?;
+    w.service_account("reader", json!({"eks.amazonaws.com/role-arn": role}))
+        .await?;
     w.store("aws", w.aws_store("reader")).await?;
     w.external_secret("hello", json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "password", "remoteRef": {"key": w.path("db/password")}}]}))
         .await?;
 
     w.until_message("hello", "AccessDenied").await?;
 
-    w.aws_role("reader", &w.subject("someone-else"), &w.path("*")).await?;
+    w.aws_role("reader", &w.subject("someone-else"), &w.path("*"))
+        .await?;
     let message = w.until_message("hello", "AccessDenied").await?;
-    assert!(message.contains("[A3]"), "the message carries the catalogue code: {message}");
-    assert!(message.contains(&w.subject("reader")), "the message names the subject that was presented: {message}");
+    assert!(
+        message.contains("[A3]"),
+        "the message carries the catalogue code: {message}"
+    );
+    assert!(
+        message.contains(&w.subject("reader")),
+        "the message names the subject that was presented: {message}"
+    );
 
-    w.aws_role("reader", &w.subject("reader"), "/elsewhere/*").await?;
+    w.aws_role("reader", &w.subject("reader"), "/elsewhere/*")
+        .await?;
     let message = w.until_message("hello", "AccessDeniedException").await?;
-    assert!(message.contains("ssm:GetParameter"), "the message names the action: {message}");
-    assert!(w.secret("hello").await?.is_none(), "nothing was written on the way");
+    assert!(
+        message.contains("ssm:GetParameter"),
+        "the message names the action: {message}"
+    );
+    assert!(
+        w.secret("hello").await?.is_none(),
+        "nothing was written on the way"
+    );
 
-    w.aws_role("reader", &w.subject("reader"), &w.path("*")).await?;
+    w.aws_role("reader", &w.subject("reader"), &w.path("*"))
+        .await?;
     w.until_ready("hello").await?;
-    assert_eq!(w.secret_data("hello").await?, [("password".to_owned(), "s3cr3t".to_owned())].into());
+    assert_eq!(
+        w.secret_data("hello").await?,
+        [("password".to_owned(), "s3cr3t".to_owned())].into()
+    );
     Ok(())
 }
 
@@ -39,8 +64,13 @@ async fn refusals_then_secret(world: World) -> Result<()> {
 async fn one_login_for_many(world: World) -> Result<()> {
     let w = &world;
     let class = format!("many-{}", w.ns);
-    w.aws_role("reader", &w.subject("reader"), &w.path("*")).await?;
-    w.service_account("reader", json!({"eks.amazonaws.com/role-arn": w.role_arn("reader")})).await?;
+    w.aws_role("reader", &w.subject("reader"), &w.path("*"))
+        .await?;
+    w.service_account(
+        "reader",
+        json!({"eks.amazonaws.com/role-arn": w.role_arn("reader")}),
+    )
+    .await?;
     let mut store = w.aws_store("reader");
     store["controller"] = json!(class);
     w.store("aws", store).await?;
@@ -56,8 +86,15 @@ async fn one_login_for_many(world: World) -> Result<()> {
     }
     operator.stop().await?;
     let calls = w.aws_calls().since(&before);
-    assert_eq!(calls.of("sts:AssumeRoleWithWebIdentity"), 1, "one login for all: {calls:?}");
-    assert!(calls.of("ssm:GetParameters") <= 12, "ten to a call, give or take the first and the last: {calls:?}");
+    assert_eq!(
+        calls.of("sts:AssumeRoleWithWebIdentity"),
+        1,
+        "one login for all: {calls:?}"
+    );
+    assert!(
+        calls.of("ssm:GetParameters") <= 12,
+        "ten to a call, give or take the first and the last: {calls:?}"
+    );
     assert_eq!(w.secret_data("es42").await?["v"], "v42");
     Ok(())
 }
@@ -67,7 +104,8 @@ async fn roles_are_chained(world: World) -> Result<()> {
     let w = &world;
     w.parameter("deep", "down").await?;
     w.aws_ready("reader").await?;
-    w.aws_chained_role("second", &w.role_arn("reader"), &w.path("*")).await?;
+    w.aws_chained_role("second", &w.role_arn("reader"), &w.path("*"))
+        .await?;
     let mut spec = w.aws_store("reader");
     spec["provider"]["aws"]["role"] = json!(w.role_arn("second"));
     spec["provider"]["aws"]["externalID"] = json!("the-tenant");
@@ -84,7 +122,8 @@ async fn find_and_extract(world: World) -> Result<()> {
     w.parameter("app/one", "1").await?;
     w.parameter("app/two", "2").await?;
     w.parameter("app/skip", "3").await?;
-    w.parameter("json", r#"{"user":"u","port":5432,"nested":{"a":true}}"#).await?;
+    w.parameter("json", r#"{"user":"u","port":5432,"nested":{"a":true}}"#)
+        .await?;
     w.aws_ready("reader").await?;
     w.external_secret(
         "es",
@@ -116,7 +155,8 @@ async fn versions_and_properties(world: World) -> Result<()> {
     let w = &world;
     w.parameter("v", "old").await?;
     w.parameter("v", "new").await?;
-    w.secure_parameter("s", r#"{"a":{"b":"deep"},"x.y":"literal"}"#).await?;
+    w.secure_parameter("s", r#"{"a":{"b":"deep"},"x.y":"literal"}"#)
+        .await?;
     w.aws_ready("reader").await?;
     w.external_secret(
         "es",
@@ -130,7 +170,12 @@ async fn versions_and_properties(world: World) -> Result<()> {
     .await?;
     w.until_ready("es").await?;
     let data = w.secret_data("es").await?;
-    let want = [("first", "old"), ("latest", "new"), ("deep", "deep"), ("literal", "literal")];
+    let want = [
+        ("first", "old"),
+        ("latest", "new"),
+        ("deep", "deep"),
+        ("literal", "literal"),
+    ];
     assert_eq!(data, want.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
     Ok(())
 }
@@ -140,14 +185,26 @@ async fn blog_manifests(world: World) -> Result<()> {
     let w = &world;
     w.operator_identity("/path/to/*").await?;
     w.parameter_at("/path/to/key", "from the blog").await?;
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/aws-parameter-store");
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../examples/aws-parameter-store"
+    );
     for file in ["cluster-secret-store.yaml", "external-secret.yaml"] {
         let text = std::fs::read_to_string(format!("{folder}/{file}"))?;
         w.api.create(&serde_saphyr::from_str(&text)?).await?;
     }
     let ready = |o: &serde_json::Value| keyless_scenarios::api::ready(o).0 == "True";
-    w.api.until("ExternalSecret", "default", "hello", "Ready", ready).await?;
-    let secret = w.api.get("Secret", "default", "hello").await?.expect("the Secret exists");
-    assert_eq!(keyless_scenarios::data(&secret)["SOME_ENV_VAR"], "from the blog");
+    w.api
+        .until("ExternalSecret", "default", "hello", "Ready", ready)
+        .await?;
+    let secret = w
+        .api
+        .get("Secret", "default", "hello")
+        .await?
+        .expect("the Secret exists");
+    assert_eq!(
+        keyless_scenarios::data(&secret)["SOME_ENV_VAR"],
+        "from the blog"
+    );
     Ok(())
 }

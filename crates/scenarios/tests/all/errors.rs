@@ -4,11 +4,22 @@ use anyhow::Result;
 use keyless_scenarios::World;
 use serde_json::{Value, json};
 
-scenarios!(missing_service_account, missing_parameter, missing_property, not_json, too_large, stored_before_the_schema, not_supported_yet, one_event_for_one_failure, outage_keeps_the_last_value);
+scenarios!(
+    missing_service_account,
+    missing_parameter,
+    missing_property,
+    not_json,
+    too_large,
+    stored_before_the_schema,
+    not_supported_yet,
+    one_event_for_one_failure,
+    outage_keeps_the_last_value
+);
 
 /// A healthy object beside the broken one: it must go on syncing.
 async fn neighbour(w: &World) -> Result<()> {
-    w.fake_store("healthy", json!([{"key": "k", "value": "v"}])).await?;
+    w.fake_store("healthy", json!([{"key": "k", "value": "v"}]))
+        .await?;
     w.external_secret("neighbour", json!({"secretStoreRef": {"name": "healthy"}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]})).await?;
     w.until_ready("neighbour").await?;
     Ok(())
@@ -23,7 +34,8 @@ fn reads(w: &World, remote: Value) -> Value {
 async fn missing_service_account(world: World) -> Result<()> {
     let w = &world;
     w.store("aws", w.aws_store("nobody")).await?;
-    w.external_secret("app", reads(w, json!({"key": "k"}))).await?;
+    w.external_secret("app", reads(w, json!({"key": "k"})))
+        .await?;
     let message = w.until_message("app", "nobody").await?;
     assert!(message.contains("ServiceAccount"), "{message}");
     neighbour(w).await
@@ -32,20 +44,29 @@ async fn missing_service_account(world: World) -> Result<()> {
 async fn missing_parameter(world: World) -> Result<()> {
     let w = &world;
     w.aws_ready("reader").await?;
-    w.external_secret("app", reads(w, json!({"key": "absent"}))).await?;
+    w.external_secret("app", reads(w, json!({"key": "absent"})))
+        .await?;
     let message = w.until_message("app", "absent").await?;
-    assert!(message.starts_with("could not get secret data from provider"), "the API's own sentence comes first: {message}");
+    assert!(
+        message.starts_with("could not get secret data from provider"),
+        "the API's own sentence comes first: {message}"
+    );
     assert!(message.contains("does not exist"), "{message}");
     neighbour(w).await
 }
 
 async fn missing_property(world: World) -> Result<()> {
     let w = &world;
-    w.parameter("j", r#"{"present":1,"hush":"canary-in-json"}"#).await?;
+    w.parameter("j", r#"{"present":1,"hush":"canary-in-json"}"#)
+        .await?;
     w.aws_ready("reader").await?;
-    w.external_secret("app", reads(w, json!({"key": "j", "property": "absent"}))).await?;
+    w.external_secret("app", reads(w, json!({"key": "j", "property": "absent"})))
+        .await?;
     let message = w.until_message("app", "absent").await?;
-    assert!(!message.contains("canary-in-json"), "the value is not quoted: {message}");
+    assert!(
+        !message.contains("canary-in-json"),
+        "the value is not quoted: {message}"
+    );
     neighbour(w).await
 }
 
@@ -55,22 +76,36 @@ async fn not_json(world: World) -> Result<()> {
     w.aws_ready("reader").await?;
     w.external_secret("app", json!({"secretStoreRef": {"name": "aws"}, "dataFrom": [{"extract": {"key": w.path("text")}}]})).await?;
     let message = w.until_message("app", "JSON").await?;
-    assert!(!message.contains("canary-text"), "the value is not quoted: {message}");
+    assert!(
+        !message.contains("canary-text"),
+        "the value is not quoted: {message}"
+    );
     neighbour(w).await
 }
 
 /// A Secret above the API's limit is refused with the limit named, and the old one stays.
 async fn too_large(world: World) -> Result<()> {
     let w = &world;
-    w.fake_store("store", json!([{"key": "k", "value": "small"}])).await?;
+    w.fake_store("store", json!([{"key": "k", "value": "small"}]))
+        .await?;
     w.external_secret("app", json!({"secretStoreRef": {"name": "store"}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}, {"secretKey": "b", "remoteRef": {"key": "k"}}]})).await?;
     w.until_ready("app").await?;
     let before = w.secret("app").await?.unwrap();
     let half = "x".repeat(600 * 1024);
-    w.api.patch("SecretStore", &w.ns, "store", &json!({"spec": {"provider": {"fake": {"data": [{"key": "k", "value": half}]}}}})).await?;
+    w.api
+        .patch(
+            "SecretStore",
+            &w.ns,
+            "store",
+            &json!({"spec": {"provider": {"fake": {"data": [{"key": "k", "value": half}]}}}}),
+        )
+        .await?;
     let message = w.until_message("app", "could not update secret").await?;
     assert!(message.len() < 2000, "the message does not carry the value");
-    assert_eq!(w.secret("app").await?.unwrap()["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+    assert_eq!(
+        w.secret("app").await?.unwrap()["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
     neighbour(w).await
 }
 
@@ -89,7 +124,15 @@ async fn not_supported_yet(world: World) -> Result<()> {
             "spec": {"provider": {"doppler": {"auth": {"secretRef": {"dopplerToken": {"name": "t"}}}}}}}))
         .await?;
     let told = |s: &Value| keyless_scenarios::api::ready(s).2.contains("doppler");
-    w.api.until("SecretStore", &w.ns, "far", "told that doppler is not supported", told).await?;
+    w.api
+        .until(
+            "SecretStore",
+            &w.ns,
+            "far",
+            "told that doppler is not supported",
+            told,
+        )
+        .await?;
     w.external_secret("app", json!({"secretStoreRef": {"name": "far"}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]})).await?;
     w.until_message("app", "doppler").await?;
     Ok(())
@@ -104,7 +147,9 @@ async fn one_event_for_one_failure(world: World) -> Result<()> {
     w.until_event("app", "UpdateFailed").await?;
     w.settle().await?;
     let events = w.until_event("app", "UpdateFailed").await?;
-    let about_it = |e: &&Value| e["reason"] == "UpdateFailed" && e["message"].as_str().is_some_and(|m| m.contains("absent"));
+    let about_it = |e: &&Value| {
+        e["reason"] == "UpdateFailed" && e["message"].as_str().is_some_and(|m| m.contains("absent"))
+    };
     assert_eq!(events.iter().filter(about_it).count(), 1, "{events:?}");
     Ok(())
 }
@@ -121,7 +166,8 @@ async fn outage_keeps_the_last_value(world: World) -> Result<()> {
     w.deny("reader").await?;
     w.until_message("app", "AccessDeniedException").await?;
     assert_eq!(w.secret_data("app").await?["a"], "one");
-    w.aws_role("reader", &w.subject("reader"), &w.path("*")).await?;
+    w.aws_role("reader", &w.subject("reader"), &w.path("*"))
+        .await?;
     w.until_ready("app").await?;
     Ok(())
 }

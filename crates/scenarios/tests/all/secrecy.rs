@@ -14,10 +14,22 @@ async fn canaries_stay_silent(world: World) -> Result<()> {
     w.aws_ready("reader").await?;
     let key = w.path("c");
     let objects = [
-        ("fine", json!({"secretStoreRef": {"name": "aws"}, "dataFrom": [{"extract": {"key": key}}]})),
-        ("no-property", json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "a", "remoteRef": {"key": key, "property": "nope"}}]})),
-        ("bad-base64", json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "a", "remoteRef": {"key": key, "property": "password", "decodingStrategy": "Base64"}}]})),
-        ("not-a-map", json!({"secretStoreRef": {"name": "aws"}, "dataFrom": [{"extract": {"key": key, "property": "password"}}]})),
+        (
+            "fine",
+            json!({"secretStoreRef": {"name": "aws"}, "dataFrom": [{"extract": {"key": key}}]}),
+        ),
+        (
+            "no-property",
+            json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "a", "remoteRef": {"key": key, "property": "nope"}}]}),
+        ),
+        (
+            "bad-base64",
+            json!({"secretStoreRef": {"name": "aws"}, "data": [{"secretKey": "a", "remoteRef": {"key": key, "property": "password", "decodingStrategy": "Base64"}}]}),
+        ),
+        (
+            "not-a-map",
+            json!({"secretStoreRef": {"name": "aws"}, "dataFrom": [{"extract": {"key": key, "property": "password"}}]}),
+        ),
     ];
     for (name, spec) in objects {
         w.external_secret(name, spec).await?;
@@ -27,11 +39,25 @@ async fn canaries_stay_silent(world: World) -> Result<()> {
         w.until_failed(name).await?;
     }
     w.settle().await?;
-    assert!(w.secret_data("fine").await?.values().any(|v| v.contains(&canary)), "the canary did travel");
+    assert!(
+        w.secret_data("fine")
+            .await?
+            .values()
+            .any(|v| v.contains(&canary)),
+        "the canary did travel"
+    );
     for (place, text) in w.everything_said().await? {
-        assert!(!text.contains(&canary), "the value is in {place}: {}", beginning(&text, &canary));
+        assert!(
+            !text.contains(&canary),
+            "the value is in {place}: {}",
+            beginning(&text, &canary)
+        );
         for token in w.tokens_minted() {
-            assert!(!text.contains(&token), "a token is in {place}: {}", beginning(&text, &token));
+            assert!(
+                !text.contains(&token),
+                "a token is in {place}: {}",
+                beginning(&text, &token)
+            );
         }
     }
     Ok(())
@@ -39,6 +65,11 @@ async fn canaries_stay_silent(world: World) -> Result<()> {
 
 /// The beginning of the line that holds `needle`: who said it.
 fn beginning<'a>(text: &'a str, needle: &str) -> &'a str {
-    let line = text.lines().find(|l| l.contains(needle)).unwrap_or_default();
-    line.char_indices().nth(160).map_or(line, |(end, _)| &line[..end])
+    let line = text
+        .lines()
+        .find(|l| l.contains(needle))
+        .unwrap_or_default();
+    line.char_indices()
+        .nth(160)
+        .map_or(line, |(end, _)| &line[..end])
 }

@@ -4,7 +4,14 @@ use anyhow::Result;
 use keyless_scenarios::World;
 use serde_json::{Value, json};
 
-scenarios!(validated, missing_then_created, controller_class, cluster_store_conditions, referent_identity, no_foreign_service_account);
+scenarios!(
+    validated,
+    missing_then_created,
+    controller_class,
+    cluster_store_conditions,
+    referent_identity,
+    no_foreign_service_account
+);
 
 fn reads(kind: &str, store: &str) -> Value {
     json!({"secretStoreRef": {"name": store, "kind": kind}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]})
@@ -12,24 +19,36 @@ fn reads(kind: &str, store: &str) -> Value {
 
 async fn validated(world: World) -> Result<()> {
     let w = &world;
-    w.fake_store("good", json!([{"key": "k", "value": "v"}])).await?;
-    let valid = |s: &Value| keyless_scenarios::api::ready(s) == ("True".into(), "Valid".into(), "store validated".into());
-    let store = w.api.until("SecretStore", &w.ns, "good", "valid", valid).await?;
+    w.fake_store("good", json!([{"key": "k", "value": "v"}]))
+        .await?;
+    let valid = |s: &Value| {
+        keyless_scenarios::api::ready(s)
+            == ("True".into(), "Valid".into(), "store validated".into())
+    };
+    let store = w
+        .api
+        .until("SecretStore", &w.ns, "good", "valid", valid)
+        .await?;
     assert_eq!(store["status"]["capabilities"], "ReadWrite");
     w.store("broken", w.aws_store("nobody")).await?;
     let broken = |s: &Value| {
         let (status, reason, _) = keyless_scenarios::api::ready(s);
         status == "False" && reason == "InvalidProviderConfig"
     };
-    w.api.until("SecretStore", &w.ns, "broken", "invalid", broken).await?;
+    w.api
+        .until("SecretStore", &w.ns, "broken", "invalid", broken)
+        .await?;
     Ok(())
 }
 
 async fn missing_then_created(world: World) -> Result<()> {
     let w = &world;
-    w.external_secret("app", reads("SecretStore", "late")).await?;
-    w.until_message("app", "could not get SecretStore \"late\"").await?;
-    w.fake_store("late", json!([{"key": "k", "value": "v"}])).await?;
+    w.external_secret("app", reads("SecretStore", "late"))
+        .await?;
+    w.until_message("app", "could not get SecretStore \"late\"")
+        .await?;
+    w.fake_store("late", json!([{"key": "k", "value": "v"}]))
+        .await?;
     w.until_ready("app").await?;
     Ok(())
 }
@@ -39,12 +58,36 @@ async fn controller_class(world: World) -> Result<()> {
     let mut store = json!({"apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": "theirs", "namespace": w.ns},
         "spec": {"controller": "another", "provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}}});
     w.api.create(&store).await?;
-    w.external_secret("app", reads("SecretStore", "theirs")).await?;
+    w.external_secret("app", reads("SecretStore", "theirs"))
+        .await?;
     w.settle().await?;
-    assert!(w.api.get("SecretStore", &w.ns, "theirs").await?.unwrap().get("status").is_none(), "not our store: no status");
-    assert!(w.api.get("ExternalSecret", &w.ns, "app").await?.unwrap().get("status").is_none(), "not our object: no status");
+    assert!(
+        w.api
+            .get("SecretStore", &w.ns, "theirs")
+            .await?
+            .unwrap()
+            .get("status")
+            .is_none(),
+        "not our store: no status"
+    );
+    assert!(
+        w.api
+            .get("ExternalSecret", &w.ns, "app")
+            .await?
+            .unwrap()
+            .get("status")
+            .is_none(),
+        "not our object: no status"
+    );
     store["spec"]["controller"] = json!("default");
-    w.api.patch("SecretStore", &w.ns, "theirs", &json!({"spec": {"controller": "default"}})).await?;
+    w.api
+        .patch(
+            "SecretStore",
+            &w.ns,
+            "theirs",
+            &json!({"spec": {"controller": "default"}}),
+        )
+        .await?;
     w.until_ready("app").await?;
     Ok(())
 }
@@ -53,9 +96,17 @@ async fn cluster_store_conditions(world: World) -> Result<()> {
     let w = &world;
     let name = format!("{}-only", w.ns);
     w.cluster_store(&name, json!({"conditions": [{"namespaces": ["somewhere-else"]}], "provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}})).await?;
-    w.external_secret("app", reads("ClusterSecretStore", &name)).await?;
+    w.external_secret("app", reads("ClusterSecretStore", &name))
+        .await?;
     w.until_message("app", "denied by spec.condition").await?;
-    w.api.patch("ClusterSecretStore", "", &name, &json!({"spec": {"conditions": [{"namespaceRegexes": [format!("^{}$", w.ns)]}]}})).await?;
+    w.api
+        .patch(
+            "ClusterSecretStore",
+            "",
+            &name,
+            &json!({"spec": {"conditions": [{"namespaceRegexes": [format!("^{}$", w.ns)]}]}}),
+        )
+        .await?;
     w.until_ready("app").await?;
     Ok(())
 }
@@ -64,8 +115,13 @@ async fn cluster_store_conditions(world: World) -> Result<()> {
 async fn referent_identity(world: World) -> Result<()> {
     let w = &world;
     w.parameter("k", "mine").await?;
-    w.service_account("reader", json!({"eks.amazonaws.com/role-arn": w.role_arn("reader")})).await?;
-    w.aws_role("reader", &w.subject("reader"), &w.path("*")).await?;
+    w.service_account(
+        "reader",
+        json!({"eks.amazonaws.com/role-arn": w.role_arn("reader")}),
+    )
+    .await?;
+    w.aws_role("reader", &w.subject("reader"), &w.path("*"))
+        .await?;
     let name = format!("{}-referent", w.ns);
     w.cluster_store(&name, w.aws_store("reader")).await?;
     w.external_secret("app", json!({"secretStoreRef": {"name": name, "kind": "ClusterSecretStore"}, "data": [{"secretKey": "a", "remoteRef": {"key": w.path("k")}}]})).await?;
@@ -87,6 +143,8 @@ async fn no_foreign_service_account(world: World) -> Result<()> {
         let (status, _, message) = keyless_scenarios::api::ready(s);
         status == "False" && message.contains("namespace")
     };
-    w.api.until("SecretStore", &w.ns, "thief", "refused", refused).await?;
+    w.api
+        .until("SecretStore", &w.ns, "thief", "refused", refused)
+        .await?;
     Ok(())
 }
