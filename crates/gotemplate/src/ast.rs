@@ -72,11 +72,20 @@ pub(crate) enum ExprKind {
     Nil,
     Bool(bool),
     Number(Box<Number>),
-    Text { quoted: Box<str>, value: Value },
+    Text {
+        quoted: Box<str>,
+        value: Value,
+    },
     Field(Vec<Box<str>>),
-    Variable { name: Box<str>, fields: Vec<Box<str>> },
+    Variable {
+        name: Box<str>,
+        fields: Vec<Box<str>>,
+    },
     Function(Function),
-    Chain { of: Box<Expr>, fields: Vec<Box<str>> },
+    Chain {
+        of: Box<Expr>,
+        fields: Vec<Box<str>>,
+    },
     Pipe(Box<Pipe>),
 }
 

@@ -27,10 +27,16 @@ pub(crate) static TABLE: &[Declared] = &[
     variadic("slice", &[Reflect], Reflect, slice),
     variadic("js", &[], Any, js),
     fixed("len", &[Reflect], len),
-    fixed("not", &[Reflect], |_, args| Ok(Value::Bool(!arg(args, 0).truth()))),
-    variadic("print", &[], Any, |call, args| printed(call, |p| p.sprint(args))),
+    fixed("not", &[Reflect], |_, args| {
+        Ok(Value::Bool(!arg(args, 0).truth()))
+    }),
+    variadic("print", &[], Any, |call, args| {
+        printed(call, |p| p.sprint(args))
+    }),
     variadic("printf", &[Text], Any, printf),
-    variadic("println", &[], Any, |call, args| printed(call, |p| p.sprintln(args))),
+    variadic("println", &[], Any, |call, args| {
+        printed(call, |p| p.sprintln(args))
+    }),
     variadic("urlquery", &[], Any, urlquery),
     variadic("eq", &[Reflect], Reflect, eq),
     fixed("ne", &[Reflect, Reflect], |_, args| {
@@ -80,7 +86,13 @@ fn joined(call: &Call<'_>, args: &[Value]) -> Result<Vec<u8>, CallError> {
     }
     let args: Vec<Value> = args
         .iter()
-        .map(|arg| if arg.is_nil() { Value::text("<no value>") } else { arg.clone() })
+        .map(|arg| {
+            if arg.is_nil() {
+                Value::text("<no value>")
+            } else {
+                arg.clone()
+            }
+        })
         .collect();
     let mut printer = crate::fmt::Printer::new(call.max_value());
     printer.sprint(&args);
@@ -343,9 +355,9 @@ fn order(a: &Value, b: &Value) -> Result<Option<Ordering>, CallError> {
         (Value::Int(a, _), Value::Uint(b, _)) => {
             Ok(Some(u64::try_from(*a).map_or(Ordering::Less, |a| a.cmp(b))))
         }
-        (Value::Uint(a, _), Value::Int(b, _)) => {
-            Ok(Some(u64::try_from(*b).map_or(Ordering::Greater, |b| a.cmp(&b))))
-        }
+        (Value::Uint(a, _), Value::Int(b, _)) => Ok(Some(
+            u64::try_from(*b).map_or(Ordering::Greater, |b| a.cmp(&b)),
+        )),
         _ if kind_a == kind_b => Err(uncomparable()),
         _ => Err(incompatible(a, b)),
     }

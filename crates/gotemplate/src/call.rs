@@ -40,12 +40,12 @@ impl Call<'_> {
         self.fuel.make(n)
     }
 
-    /// Charges a call that is slow on purpose.
+    /// Charges as much as `n` calls that are slow on purpose.
     ///
     /// # Errors
     /// The limit of such calls.
-    pub fn slow(&mut self) -> Result<(), Limit> {
-        self.fuel.slow()
+    pub fn slow(&mut self, n: u32) -> Result<(), Limit> {
+        self.fuel.slow(n)
     }
 
     /// A string, charged.

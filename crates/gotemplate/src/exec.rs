@@ -113,7 +113,11 @@ impl<'t> Exec<'t, '_> {
         let placed = !matches!(self.at, At::Nothing);
         Box::new(ExecError {
             name: self.template.name.clone(),
-            line: if placed { 1 + before.bytes().filter(|b| *b == b'\n').count() } else { 0 },
+            line: if placed {
+                1 + before.bytes().filter(|b| *b == b'\n').count()
+            } else {
+                0
+            },
             column: pos - line_start,
             executing: self.executing.to_owned(),
             context: self.at.to_string(),
@@ -221,11 +225,17 @@ impl<'t> Exec<'t, '_> {
         let ran = match &value {
             Value::Int(count, kind) => {
                 self.one_variable(branch)?;
-                self.iterate(body, (0..*count).map(|i| (Value::NoValue, Value::Int(i, *kind))))?
+                self.iterate(
+                    body,
+                    (0..*count).map(|i| (Value::NoValue, Value::Int(i, *kind))),
+                )?
             }
             Value::Uint(count, kind) => {
                 self.one_variable(branch)?;
-                self.iterate(body, (0..*count).map(|i| (Value::NoValue, Value::Uint(i, *kind))))?
+                self.iterate(
+                    body,
+                    (0..*count).map(|i| (Value::NoValue, Value::Uint(i, *kind))),
+                )?
             }
             Value::List(list) => {
                 let items = list.items().iter().enumerate();
@@ -350,7 +360,11 @@ impl<'t> Exec<'t, '_> {
         for command in &pipe.commands {
             let result = self.command(dot, command, value)?;
             // Go takes the value out of its interface here: nil becomes nothing.
-            value = Some(if result.is_nil() { Value::NoValue } else { result });
+            value = Some(if result.is_nil() {
+                Value::NoValue
+            } else {
+                result
+            });
         }
         self.fuel.leave();
         let value = value.unwrap_or_default();

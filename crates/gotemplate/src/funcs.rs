@@ -4,7 +4,9 @@ use crate::functions::Declared;
 
 mod args;
 mod cast;
+mod certs;
 mod copy;
+mod crypto;
 mod dates;
 mod decimal;
 mod defaults;
@@ -12,10 +14,13 @@ mod dicts;
 mod encoding;
 mod equality;
 pub(crate) mod json;
+mod jwk;
 mod lists;
 mod merge;
 mod numbers;
 mod paths;
+mod pem;
+mod pkcs12;
 mod random;
 mod regexes;
 mod semver;
@@ -26,6 +31,8 @@ mod yamls;
 
 /// Sprig's, without those that look outside.
 pub(crate) static SPRIG: &[&[Declared]] = &[
+    certs::TABLE,
+    crypto::TABLE,
     dates::TABLE,
     defaults::TABLE,
     dicts::TABLE,
@@ -43,4 +50,11 @@ pub(crate) static SPRIG: &[&[Declared]] = &[
 ];
 
 /// External Secrets Operator's own.
-pub(crate) static ESO: &[&[Declared]] = &[encoding::ESO, yamls::TABLE];
+pub(crate) static ESO: &[&[Declared]] = &[
+    crypto::ESO,
+    encoding::ESO,
+    jwk::ESO,
+    pem::ESO,
+    pkcs12::ESO,
+    yamls::TABLE,
+];

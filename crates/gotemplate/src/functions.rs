@@ -20,6 +20,8 @@ pub enum Type {
     Reflect,
     /// `string`.
     Text,
+    /// A named type whose kind is `string`: takes literals only.
+    NamedText(&'static str),
     /// `bool`.
     Bool,
     /// `int`.
@@ -56,7 +58,7 @@ impl Type {
             Self::AnyMap => "map[string]interface {}",
             Self::Time => "time.Time",
             Self::Duration => "time.Duration",
-            Self::Opaque(name) => name,
+            Self::Opaque(name) | Self::NamedText(name) => name,
         }
     }
 
@@ -240,13 +242,7 @@ impl Functions {
 
     /// Adds a function, or replaces the one of that name.
     #[must_use]
-    pub fn and<F>(
-        mut self,
-        name: &str,
-        params: &[Type],
-        variadic: Option<Type>,
-        run: F,
-    ) -> Self
+    pub fn and<F>(mut self, name: &str, params: &[Type], variadic: Option<Type>, run: F) -> Self
     where
         F: Fn(&mut Call<'_>, &[Value]) -> Result<Value, CallError> + Send + Sync + 'static,
     {

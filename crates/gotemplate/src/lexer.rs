@@ -292,7 +292,9 @@ impl<'a> Lexer<'a> {
             '\'' => self.quoted('\'', Kind::CharConstant, "unterminated character constant"),
             '`' => self.raw_quoted(),
             '$' => self.field_or_variable(Kind::Variable),
-            '.' if !self.rest().is_empty() && !self.rest().starts_with(|c: char| c.is_ascii_digit()) => {
+            '.' if !self.rest().is_empty()
+                && !self.rest().starts_with(|c: char| c.is_ascii_digit()) =>
+            {
                 self.field_or_variable(Kind::Field)
             }
             '.' | '+' | '-' | '0'..='9' => {
@@ -371,7 +373,11 @@ impl<'a> Lexer<'a> {
     /// After `.` or `$`.
     fn field_or_variable(&mut self, kind: Kind) -> Token<'a> {
         if self.at_terminator() {
-            return self.token(if kind == Kind::Variable { kind } else { Kind::Dot });
+            return self.token(if kind == Kind::Variable {
+                kind
+            } else {
+                Kind::Dot
+            });
         }
         while self.peek().is_some_and(is_alphanumeric) {
             self.next_char();

@@ -27,6 +27,7 @@ mod functions;
 mod lexer;
 mod limits;
 mod parse;
+mod pki;
 mod regex;
 mod template;
 mod time;

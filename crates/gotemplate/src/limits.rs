@@ -73,7 +73,10 @@ impl fmt::Display for Limit {
             }
             Self::Depth(n) => write!(f, "template exceeds the nesting limit of {n} levels"),
             Self::SlowCalls(n) => {
-                write!(f, "template exceeds the limit of {n} calls of slow functions")
+                write!(
+                    f,
+                    "template exceeds the limit of {n} calls of slow functions"
+                )
             }
             Self::RegexBytes(n) => write!(
                 f,
@@ -143,9 +146,9 @@ impl Fuel {
         self.step(n)
     }
 
-    /// Charges a call of a function that is slow on purpose.
-    pub(crate) fn slow(&mut self) -> Result<(), Limit> {
-        self.slow_calls += 1;
+    /// Charges as much as `n` calls of functions that are slow on purpose.
+    pub(crate) fn slow(&mut self, n: u32) -> Result<(), Limit> {
+        self.slow_calls = self.slow_calls.saturating_add(n);
         if self.slow_calls > self.limits.slow_calls {
             return Err(Limit::SlowCalls(self.limits.slow_calls));
         }

@@ -143,7 +143,11 @@ impl<'a> Parser<'a> {
         if token.kind == Kind::Error {
             let mut reason = token.text.to_string();
             if self.action_line != 0 && self.action_line != token.line {
-                let action = if reason.ends_with(" action") { "" } else { " in action" };
+                let action = if reason.ends_with(" action") {
+                    ""
+                } else {
+                    " in action"
+                };
                 reason.push_str(&format!(
                     "{action} started at {}:{}",
                     self.name, self.action_line
@@ -334,13 +338,18 @@ impl<'a> Parser<'a> {
     /// After `{{else`: the rest of an `else if` or `else with`, or the list up to the end.
     fn otherwise(&mut self, context: &str) -> Parsed<List> {
         let next = self.peek().kind;
-        let chained = context == "if" && next == Kind::If || context == "with" && next == Kind::With;
+        let chained =
+            context == "if" && next == Kind::If || context == "with" && next == Kind::With;
         if chained {
             self.next();
             self.enter()?;
             let branch = self.control(context)?;
             self.depth -= 1;
-            let node = if next == Kind::If { Node::If(branch) } else { Node::With(branch) };
+            let node = if next == Kind::If {
+                Node::If(branch)
+            } else {
+                Node::With(branch)
+            };
             return Ok(List { nodes: vec![node] });
         }
         let (list, end) = self.item_list()?;
@@ -396,4 +405,3 @@ fn shown(token: &Token<'_>) -> String {
         _ => quoted(token.text.as_bytes()),
     }
 }
-

@@ -131,7 +131,11 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Engine {
         let or = |text: String, default: &str| -> Arc<str> {
-            if text.is_empty() { default.into() } else { text.into() }
+            if text.is_empty() {
+                default.into()
+            } else {
+                text.into()
+            }
         };
         Engine {
             functions: Arc::new(self.functions.unwrap_or_else(Functions::go)),

@@ -105,7 +105,10 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&layout::format(self, "2006-01-02 15:04:05.999999999 -0700 MST"))
+        f.write_str(&layout::format(
+            self,
+            "2006-01-02 15:04:05.999999999 -0700 MST",
+        ))
     }
 }
 

@@ -95,7 +95,12 @@ mod tests {
 
     #[test]
     fn classes_are_gos() {
-        for (c, print) in [('é', true), ('\u{a0}', false), ('\u{200b}', false), ('日', true)] {
+        for (c, print) in [
+            ('é', true),
+            ('\u{a0}', false),
+            ('\u{200b}', false),
+            ('日', true),
+        ] {
             assert_eq!(is_print(c), print, "{c:?}");
         }
         assert!(is_alphanumeric('日') && is_alphanumeric('٣') && !is_alphanumeric('²'));
@@ -103,10 +108,18 @@ mod tests {
 
     #[test]
     fn invalid_bytes_are_single_replacements() {
-        let all: Vec<_> = runes(b"a\xff\xe6\x97\xe6\x97\xa5").map(|(i, c, _)| (i, c)).collect();
+        let all: Vec<_> = runes(b"a\xff\xe6\x97\xe6\x97\xa5")
+            .map(|(i, c, _)| (i, c))
+            .collect();
         assert_eq!(
             all,
-            [(0, 'a'), (1, '\u{fffd}'), (2, '\u{fffd}'), (3, '\u{fffd}'), (4, '日')]
+            [
+                (0, 'a'),
+                (1, '\u{fffd}'),
+                (2, '\u{fffd}'),
+                (3, '\u{fffd}'),
+                (4, '日')
+            ]
         );
     }
 }

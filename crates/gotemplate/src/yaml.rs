@@ -74,7 +74,9 @@ fn wrong_shape(value: &Value, wanted: &str) -> YamlError {
         Value::Text(_) => "string",
         _ => "number",
     };
-    YamlError::Shape(format!("cannot unmarshal {kind} into Go value of type {wanted}"))
+    YamlError::Shape(format!(
+        "cannot unmarshal {kind} into Go value of type {wanted}"
+    ))
 }
 
 /// Turns integers into floats, as the way through JSON does. The depth is bounded by the reader.
@@ -83,7 +85,9 @@ fn json_numbers(value: Value) -> Result<Value, YamlError> {
         Value::Int(value, _) => Value::Float(value as f64),
         Value::Uint(value, _) => Value::Float(value as f64),
         Value::Float(value) if !value.is_finite() => {
-            return Err(YamlError::Shape("unsupported value: not a finite number".into()));
+            return Err(YamlError::Shape(
+                "unsupported value: not a finite number".into(),
+            ));
         }
         Value::List(list) => {
             let items: Result<Vec<_>, _> = list.items().iter().cloned().map(json_numbers).collect();

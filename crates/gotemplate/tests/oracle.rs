@@ -81,7 +81,10 @@ fn root(json: &Json) -> Value {
         all.insert(key.clone(), value.as_str().unwrap().as_bytes().to_vec());
     }
     for (key, value) in json["b64"].as_object().into_iter().flatten() {
-        all.insert(key.clone(), STANDARD.decode(value.as_str().unwrap()).unwrap());
+        all.insert(
+            key.clone(),
+            STANDARD.decode(value.as_str().unwrap()).unwrap(),
+        );
     }
     Value::text_map(all)
 }
@@ -90,7 +93,9 @@ pub fn context() -> Context {
     let mut state: u64 = 7;
     Context::new(1_790_000_000, 0, move |bytes: &mut [u8]| {
         for byte in bytes {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             *byte = (state >> 33) as u8;
         }
     })
@@ -109,7 +114,11 @@ fn answer(case: &Case, engine: &Engine, root: &Value) -> Result<Vec<u8>, (String
 fn engine(case: &Case) -> Engine {
     Engine::builder()
         .delims(&case.left, &case.right)
-        .functions(if case.plain { Functions::go() } else { Functions::eso() })
+        .functions(if case.plain {
+            Functions::go()
+        } else {
+            Functions::eso()
+        })
         .missing_key(match case.missing.as_str() {
             "default" => MissingKey::Default,
             "zero" => MissingKey::Zero,
@@ -135,8 +144,17 @@ fn all_answers_are_gos() {
             continue;
         }
         total += 1;
-        let name = if case.root.is_empty() { "main" } else { &case.root };
-        let key = (case.left.clone(), case.right.clone(), case.missing.clone(), case.plain);
+        let name = if case.root.is_empty() {
+            "main"
+        } else {
+            &case.root
+        };
+        let key = (
+            case.left.clone(),
+            case.right.clone(),
+            case.missing.clone(),
+            case.plain,
+        );
         let engine = engines.entry(key).or_insert_with(|| engine(&case));
         let root = root(&data[name]);
         let problem = match (answer(&case, engine, &root), case.kind.as_str()) {

@@ -222,7 +222,7 @@ impl<'t> Exec<'t, '_> {
         };
         let expected = match wanted {
             Type::Any | Type::Reflect => return self.constant(dot, expr),
-            Type::Text => {
+            Type::Text | Type::NamedText(_) => {
                 if let ExprKind::Text { value, .. } = &expr.kind {
                     return Ok(value.clone());
                 }

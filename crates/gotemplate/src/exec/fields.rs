@@ -29,7 +29,17 @@ impl<'t> Exec<'t, '_> {
             boxed = matches!(&receiver, Value::Map(map) if map.elem() == Elem::Any);
             receiver = match next {
                 Some(value) => value,
-                None => self.method(dot, &receiver, boxed, field, Invoked { node: At::Expr(node), args: &[] }, None)?,
+                None => self.method(
+                    dot,
+                    &receiver,
+                    boxed,
+                    field,
+                    Invoked {
+                        node: At::Expr(node),
+                        args: &[],
+                    },
+                    None,
+                )?,
             };
         }
         let has_args = !args.is_empty() || last.is_some();

@@ -34,7 +34,11 @@ pub(crate) fn format(value: f64, verb: u8, precision: Option<usize>) -> String {
     let sign = if value.is_sign_negative() { "-" } else { "" };
     let magnitude = value.abs();
     if magnitude.is_infinite() {
-        return if sign.is_empty() { "+Inf".into() } else { "-Inf".into() };
+        return if sign.is_empty() {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     let body = match verb {
         b'e' | b'E' => {
@@ -147,7 +151,11 @@ fn hexadecimal(value: f64, verb: u8, precision: Option<usize>) -> String {
         mantissa >> 52,
         exponent.unsigned_abs()
     );
-    if verb == b'X' { text.to_uppercase() } else { text }
+    if verb == b'X' {
+        text.to_uppercase()
+    } else {
+        text
+    }
 }
 
 /// `strconv.ParseFloat(text, 64)` without its range error: too large is infinite.

@@ -43,7 +43,11 @@ impl Printer {
                 let text = quoted_char(character(value, negative), self.flags.plus);
                 self.pad(text.as_bytes());
             }
-            'U' => self.code_point(if negative { value.wrapping_neg() } else { value }),
+            'U' => self.code_point(if negative {
+                value.wrapping_neg()
+            } else {
+                value
+            }),
             _ => return false,
         }
         true
@@ -59,7 +63,11 @@ impl Printer {
             }
             least = precision;
         } else if self.flags.zero && !self.flags.minus {
-            least = self.flags.width.unwrap_or(0).saturating_sub(usize::from(signed));
+            least = self
+                .flags
+                .width
+                .unwrap_or(0)
+                .saturating_sub(usize::from(signed));
         }
         if !self.room(least) {
             return;
@@ -165,7 +173,10 @@ impl Printer {
     }
 
     pub(super) fn complex(&mut self, (re, im): (f64, f64), verb: char) -> bool {
-        if !matches!(verb, 'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E') {
+        if !matches!(
+            verb,
+            'v' | 'b' | 'g' | 'G' | 'x' | 'X' | 'f' | 'F' | 'e' | 'E'
+        ) {
             return false;
         }
         let plus = self.flags.plus;
@@ -186,7 +197,9 @@ fn with_point(text: &str, verb: u8, precision: Option<usize>) -> String {
     }
     let hex = verb | 0x20 == b'x';
     let exponent_at = text.find(if hex { ['p', 'P'] } else { ['e', 'E'] });
-    let (mantissa, tail) = text.split_at_checked(exponent_at.unwrap_or(text.len())).unwrap_or((text, ""));
+    let (mantissa, tail) = text
+        .split_at_checked(exponent_at.unwrap_or(text.len()))
+        .unwrap_or((text, ""));
     let mut wanted = match verb | 0x20 {
         b'g' => precision.unwrap_or(6).max(1),
         b'x' => precision.unwrap_or(6),

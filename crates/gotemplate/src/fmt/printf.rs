@@ -28,7 +28,9 @@ impl Scan<'_> {
         let start = self.at;
         let mut value: usize = 0;
         while let Some(digit) = self.byte().filter(u8::is_ascii_digit) {
-            value = value.saturating_mul(10).saturating_add(usize::from(digit - b'0'));
+            value = value
+                .saturating_mul(10)
+                .saturating_add(usize::from(digit - b'0'));
             self.at += 1;
             if value > MAX_NUMBER as usize {
                 // Go gives up on the whole format here.

@@ -79,7 +79,10 @@ mod tests {
         ] {
             assert_eq!(quoted(bytes), want);
         }
-        assert_eq!(quoted_ascii("é\u{1f600}".as_bytes()), r#""\u00e9\U0001f600""#);
+        assert_eq!(
+            quoted_ascii("é\u{1f600}".as_bytes()),
+            r#""\u00e9\U0001f600""#
+        );
         assert_eq!(quoted_char('\'', false), r"'\''");
     }
 }

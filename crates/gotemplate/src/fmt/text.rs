@@ -53,7 +53,11 @@ impl Printer {
         if !self.room(bytes.len().saturating_mul(2)) {
             return;
         }
-        let digits: &[u8; 16] = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+        let digits: &[u8; 16] = if upper {
+            b"0123456789ABCDEF"
+        } else {
+            b"0123456789abcdef"
+        };
         let prefix: &[u8] = match (self.flags.sharp, upper) {
             (false, _) => b"",
             (true, false) => b"0x",

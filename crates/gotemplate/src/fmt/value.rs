@@ -24,7 +24,11 @@ impl Printer {
         }
         let fits = match value {
             Value::NoValue | Value::Nil => {
-                let nil: &[u8] = if self.flags.sharp_v { b"interface {}(nil)" } else { b"<nil>" };
+                let nil: &[u8] = if self.flags.sharp_v {
+                    b"interface {}(nil)"
+                } else {
+                    b"<nil>"
+                };
                 self.push(nil);
                 true
             }

@@ -48,7 +48,10 @@ pub(super) fn to_float(value: &Value) -> f64 {
         Value::Uint(value, _) => *value as f64,
         Value::Float(value) => *value,
         Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Text(text) => std::str::from_utf8(text).ok().and_then(parse).unwrap_or(0.0),
+        Value::Text(text) => std::str::from_utf8(text)
+            .ok()
+            .and_then(parse)
+            .unwrap_or(0.0),
         _ => 0.0,
     }
 }

@@ -16,7 +16,9 @@ pub(crate) static TABLE: &[Declared] = &[
     }),
     fixed("dateInZone", &[Str, Any, Str], date_in_zone),
     fixed("date_in_zone", &[Str, Any, Str], date_in_zone),
-    fixed("htmlDate", &[Any], |call, args| in_zone(call, HTML, any(args, 0), "Local")),
+    fixed("htmlDate", &[Any], |call, args| {
+        in_zone(call, HTML, any(args, 0), "Local")
+    }),
     fixed("htmlDateInZone", &[Any, Str], |call, args| {
         in_zone(call, HTML, any(args, 0), &utf8(args, 1))
     }),
@@ -118,7 +120,11 @@ fn parse_seconds(bytes: &[u8]) -> i64 {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return 0;
     }
-    let limit = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    let limit = if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
     text.parse().unwrap_or(limit)
 }
 

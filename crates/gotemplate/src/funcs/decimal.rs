@@ -38,7 +38,9 @@ impl Decimal {
 
     /// The nearest float.
     pub(super) fn to_float(&self) -> f64 {
-        format!("{}e{}", self.digits, self.exponent).parse().unwrap_or(0.0)
+        format!("{}e{}", self.digits, self.exponent)
+            .parse()
+            .unwrap_or(0.0)
     }
 
     /// Charges the work on a number of this size.

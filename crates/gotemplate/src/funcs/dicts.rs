@@ -25,10 +25,14 @@ pub(crate) static TABLE: &[Declared] = &[
         Ok(any(args, 0).clone())
     }),
     fixed("hasKey", &[AnyMap, Str], |_, args| {
-        Ok(Value::Bool(map(args, 0).is_some_and(|map| map.contains(text(args, 1)))))
+        Ok(Value::Bool(
+            map(args, 0).is_some_and(|map| map.contains(text(args, 1))),
+        ))
     }),
     variadic("pluck", &[Str], AnyMap, |call, args| {
-        let found = maps(args, 1).filter_map(|map| map.get(text(args, 0))).collect();
+        let found = maps(args, 1)
+            .filter_map(|map| map.get(text(args, 0)))
+            .collect();
         Ok(call.list(crate::value::Elem::Any, found)?)
     }),
     variadic("keys", &[], AnyMap, |call, args| {
@@ -50,10 +54,18 @@ pub(crate) static TABLE: &[Declared] = &[
         Ok(call.list(crate::value::Elem::Any, values)?)
     }),
     variadic("dig", &[], Any, dig),
-    variadic("merge", &[AnyMap], AnyMap, |call, args| merged(call, args, false)),
-    variadic("mustMerge", &[AnyMap], AnyMap, |call, args| merged(call, args, false)),
-    variadic("mergeOverwrite", &[AnyMap], AnyMap, |call, args| merged(call, args, true)),
-    variadic("mustMergeOverwrite", &[AnyMap], AnyMap, |call, args| merged(call, args, true)),
+    variadic("merge", &[AnyMap], AnyMap, |call, args| {
+        merged(call, args, false)
+    }),
+    variadic("mustMerge", &[AnyMap], AnyMap, |call, args| {
+        merged(call, args, false)
+    }),
+    variadic("mergeOverwrite", &[AnyMap], AnyMap, |call, args| {
+        merged(call, args, true)
+    }),
+    variadic("mustMergeOverwrite", &[AnyMap], AnyMap, |call, args| {
+        merged(call, args, true)
+    }),
     fixed("deepCopy", &[Any], copied),
     fixed("mustDeepCopy", &[Any], copied),
 ];
@@ -97,7 +109,12 @@ pub(super) fn insert(
 
 fn set(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let target = map(args, 0).ok_or("assignment to entry in nil map")?;
-    insert(call, target, Text::from(text(args, 1)), any(args, 2).clone())?;
+    insert(
+        call,
+        target,
+        Text::from(text(args, 1)),
+        any(args, 2).clone(),
+    )?;
     Ok(any(args, 0).clone())
 }
 
@@ -105,7 +122,10 @@ fn omit(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let omitted: std::collections::HashSet<&[u8]> =
         args.iter().skip(1).filter_map(Value::as_text).collect();
     let all = map(args, 0).map(Map::snapshot).unwrap_or_default();
-    let kept = all.into_iter().filter(|(key, _)| !omitted.contains(&**key)).collect();
+    let kept = all
+        .into_iter()
+        .filter(|(key, _)| !omitted.contains(&**key))
+        .collect();
     Ok(call.map(kept)?)
 }
 
@@ -152,7 +172,11 @@ fn merged(call: &mut Call<'_>, args: &[Value], overwrite: bool) -> Answer {
         for source in &sources {
             merge(call, &target, source, overwrite)?;
         }
-        return Ok(if sources.is_empty() { Value::Nil } else { Value::Map(target) });
+        return Ok(if sources.is_empty() {
+            Value::Nil
+        } else {
+            Value::Map(target)
+        });
     };
     for source in &sources {
         merge(call, target, source, overwrite)?;

@@ -30,7 +30,11 @@ pub(crate) static TABLE: &[Declared] = &[
         Ok(call.text(out)?)
     }),
     fixed("sha1sum", &[Str], |call, args| {
-        digest(call, &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text(args, 0))
+        digest(
+            call,
+            &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+            text(args, 0),
+        )
     }),
     fixed("sha256sum", &[Str], |call, args| {
         digest(call, &aws_lc_rs::digest::SHA256, text(args, 0))
@@ -57,7 +61,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn digest(call: &mut Call<'_>, algorithm: &'static aws_lc_rs::digest::Algorithm, bytes: &[u8]) -> Answer {
+fn digest(
+    call: &mut Call<'_>,
+    algorithm: &'static aws_lc_rs::digest::Algorithm,
+    bytes: &[u8],
+) -> Answer {
     let sum = aws_lc_rs::digest::digest(algorithm, bytes);
     Ok(call.text(hex(sum.as_ref()))?)
 }
@@ -82,7 +90,11 @@ fn hex_decode(text: &[u8]) -> Result<Vec<u8>, String> {
     let digit = |byte: u8| {
         char::from(byte).to_digit(16).ok_or_else(|| {
             let c = char::from(byte);
-            let shown = if crate::unicode::is_print(c) { format!(" '{c}'") } else { String::new() };
+            let shown = if crate::unicode::is_print(c) {
+                format!(" '{c}'")
+            } else {
+                String::new()
+            };
             format!("encoding/hex: invalid byte: U+{:04X}{shown}", u32::from(c))
         })
     };
@@ -111,8 +123,14 @@ mod tests {
 
     #[test]
     fn hexadecimal_errors_name_the_byte() {
-        assert_eq!(hex_decode(b"zz").unwrap_err(), "encoding/hex: invalid byte: U+007A 'z'");
-        assert_eq!(hex_decode(b"616").unwrap_err(), "encoding/hex: odd length hex string");
+        assert_eq!(
+            hex_decode(b"zz").unwrap_err(),
+            "encoding/hex: invalid byte: U+007A 'z'"
+        );
+        assert_eq!(
+            hex_decode(b"616").unwrap_err(),
+            "encoding/hex: odd length hex string"
+        );
         assert_eq!(hex_decode(b"6162").unwrap(), b"ab");
     }
 }

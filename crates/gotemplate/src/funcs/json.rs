@@ -20,17 +20,33 @@ pub(crate) fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(crate) static TABLE: &[Declared] = &[
-    fixed("fromJson", &[Str], |call, args| match from_json(call, text(args, 0)) {
-        Err(error) if error.limit.is_none() => Ok(Value::Nil),
-        result => result,
+    fixed("fromJson", &[Str], |call, args| {
+        match from_json(call, text(args, 0)) {
+            Err(error) if error.limit.is_none() => Ok(Value::Nil),
+            result => result,
+        }
     }),
-    fixed("mustFromJson", &[Str], |call, args| from_json(call, text(args, 0))),
-    fixed("toJson", &[Any], |call, args| forgiving(call, args, Style::Compact)),
-    fixed("mustToJson", &[Any], |call, args| strict(call, args, Style::Compact)),
-    fixed("toPrettyJson", &[Any], |call, args| forgiving(call, args, Style::Pretty)),
-    fixed("mustToPrettyJson", &[Any], |call, args| strict(call, args, Style::Pretty)),
-    fixed("toRawJson", &[Any], |call, args| strict(call, args, Style::Raw)),
-    fixed("mustToRawJson", &[Any], |call, args| strict(call, args, Style::Raw)),
+    fixed("mustFromJson", &[Str], |call, args| {
+        from_json(call, text(args, 0))
+    }),
+    fixed("toJson", &[Any], |call, args| {
+        forgiving(call, args, Style::Compact)
+    }),
+    fixed("mustToJson", &[Any], |call, args| {
+        strict(call, args, Style::Compact)
+    }),
+    fixed("toPrettyJson", &[Any], |call, args| {
+        forgiving(call, args, Style::Pretty)
+    }),
+    fixed("mustToPrettyJson", &[Any], |call, args| {
+        strict(call, args, Style::Pretty)
+    }),
+    fixed("toRawJson", &[Any], |call, args| {
+        strict(call, args, Style::Raw)
+    }),
+    fixed("mustToRawJson", &[Any], |call, args| {
+        strict(call, args, Style::Raw)
+    }),
 ];
 
 /// What JSON there is in `text`.

@@ -11,18 +11,28 @@ use crate::functions::{Declared, fixed, variadic};
 use crate::value::{Elem, List, Value};
 
 pub(crate) static TABLE: &[Declared] = &[
-    variadic("list", &[], Any, |call, args| Ok(call.list(Elem::Any, args.to_vec())?)),
-    variadic("tuple", &[], Any, |call, args| Ok(call.list(Elem::Any, args.to_vec())?)),
+    variadic("list", &[], Any, |call, args| {
+        Ok(call.list(Elem::Any, args.to_vec())?)
+    }),
+    variadic("tuple", &[], Any, |call, args| {
+        Ok(call.list(Elem::Any, args.to_vec())?)
+    }),
     fixed("append", &[Any, Any], push),
     fixed("push", &[Any, Any], push),
     fixed("mustAppend", &[Any, Any], push),
     fixed("mustPush", &[Any, Any], push),
     fixed("prepend", &[Any, Any], prepend),
     fixed("mustPrepend", &[Any, Any], prepend),
-    fixed("first", &[Any], |_, args| end(args, "first", <[Value]>::first)),
-    fixed("mustFirst", &[Any], |_, args| end(args, "first", <[Value]>::first)),
+    fixed("first", &[Any], |_, args| {
+        end(args, "first", <[Value]>::first)
+    }),
+    fixed("mustFirst", &[Any], |_, args| {
+        end(args, "first", <[Value]>::first)
+    }),
     fixed("last", &[Any], |_, args| end(args, "last", <[Value]>::last)),
-    fixed("mustLast", &[Any], |_, args| end(args, "last", <[Value]>::last)),
+    fixed("mustLast", &[Any], |_, args| {
+        end(args, "last", <[Value]>::last)
+    }),
     fixed("rest", &[Any], rest),
     fixed("mustRest", &[Any], rest),
     fixed("initial", &[Any], initial),
@@ -68,20 +78,26 @@ fn push(call: &mut Call<'_>, args: &[Value]) -> Answer {
 }
 
 fn prepend(call: &mut Call<'_>, args: &[Value]) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot prepend on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot prepend on type {kind}")
+    })?;
     let mut out = vec![any(args, 1).clone()];
     out.extend_from_slice(&items);
     any_list(call, out)
 }
 
 fn end(args: &[Value], name: &str, pick: fn(&[Value]) -> Option<&Value>) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot find {name} on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot find {name} on type {kind}")
+    })?;
     Ok(pick(&items).cloned().unwrap_or(Value::Nil))
 }
 
 /// A list without some of its ends; of nothing, Go gives a nil list.
 fn part(call: &mut Call<'_>, args: &[Value], name: &str, from: usize, less: usize) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot find {name} on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot find {name} on type {kind}")
+    })?;
     if items.is_empty() {
         return Ok(Value::List(List::nil(Elem::Any)));
     }
@@ -98,13 +114,24 @@ fn initial(call: &mut Call<'_>, args: &[Value]) -> Answer {
 }
 
 fn reverse(call: &mut Call<'_>, args: &[Value]) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot find reverse on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot find reverse on type {kind}")
+    })?;
     any_list(call, items.iter().rev().cloned().collect())
 }
 
 fn compact(call: &mut Call<'_>, args: &[Value]) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot compact on type {kind}"))?;
-    any_list(call, items.iter().filter(|item| !is_empty(item)).cloned().collect())
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot compact on type {kind}")
+    })?;
+    any_list(
+        call,
+        items
+            .iter()
+            .filter(|item| !is_empty(item))
+            .cloned()
+            .collect(),
+    )
 }
 
 fn contains(call: &mut Call<'_>, hay: &[Value], needle: &Value) -> Result<bool, CallError> {
@@ -117,7 +144,9 @@ fn contains(call: &mut Call<'_>, hay: &[Value], needle: &Value) -> Result<bool, 
 }
 
 fn uniq(call: &mut Call<'_>, args: &[Value]) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot find uniq on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot find uniq on type {kind}")
+    })?;
     let mut out: Vec<Value> = Vec::new();
     for item in items.iter() {
         if !contains(call, &out, item)? {
@@ -128,7 +157,9 @@ fn uniq(call: &mut Call<'_>, args: &[Value]) -> Answer {
 }
 
 fn without(call: &mut Call<'_>, args: &[Value]) -> Answer {
-    let items = items(any(args, 0), |kind| format!("Cannot find without on type {kind}"))?;
+    let items = items(any(args, 0), |kind| {
+        format!("Cannot find without on type {kind}")
+    })?;
     let omitted = args.get(1..).unwrap_or_default();
     let mut out = Vec::new();
     for item in items.iter() {
@@ -150,7 +181,9 @@ fn has(call: &mut Call<'_>, args: &[Value]) -> Answer {
 
 fn slice(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let list = any(args, 0);
-    let items = items(list, |kind| format!("list should be type of slice or array but {kind}"))?;
+    let items = items(list, |kind| {
+        format!("list should be type of slice or array but {kind}")
+    })?;
     if items.is_empty() {
         return Ok(Value::Nil);
     }
@@ -162,7 +195,9 @@ fn slice(call: &mut Call<'_>, args: &[Value]) -> Answer {
         .ok_or("reflect.Value.Slice: slice index out of bounds")?;
     if let Value::Bytes(bytes) = list {
         let (start, end) = bounds.unwrap_or_default();
-        return Ok(Value::Bytes(bytes.get(start..end).unwrap_or_default().into()));
+        return Ok(Value::Bytes(
+            bytes.get(start..end).unwrap_or_default().into(),
+        ));
     }
     let elem = match list {
         Value::List(list) => list.elem(),

@@ -10,25 +10,45 @@ use crate::functions::{Declared, fixed, variadic};
 use crate::value::{Elem, Value};
 
 pub(crate) static TABLE: &[Declared] = &[
-    fixed("atoi", &[Str], |_, args| Ok(Value::int(atoi(text(args, 0)).unwrap_or(0)))),
-    fixed("int", &[Any], |_, args| Ok(Value::int(to_int(any(args, 0))))),
-    fixed("int64", &[Any], |_, args| Ok(Value::int64(to_int(any(args, 0))))),
-    fixed("float64", &[Any], |_, args| Ok(Value::Float(to_float(any(args, 0))))),
+    fixed("atoi", &[Str], |_, args| {
+        Ok(Value::int(atoi(text(args, 0)).unwrap_or(0)))
+    }),
+    fixed("int", &[Any], |_, args| {
+        Ok(Value::int(to_int(any(args, 0))))
+    }),
+    fixed("int64", &[Any], |_, args| {
+        Ok(Value::int64(to_int(any(args, 0))))
+    }),
+    fixed("float64", &[Any], |_, args| {
+        Ok(Value::Float(to_float(any(args, 0))))
+    }),
     fixed("toDecimal", &[Any], to_decimal),
-    fixed("add1", &[Any], |_, args| Ok(Value::int64(to_int(any(args, 0)).wrapping_add(1)))),
+    fixed("add1", &[Any], |_, args| {
+        Ok(Value::int64(to_int(any(args, 0)).wrapping_add(1)))
+    }),
     variadic("add", &[], Any, |_, args| {
-        let sum = args.iter().fold(0i64, |sum, arg| sum.wrapping_add(to_int(arg)));
+        let sum = args
+            .iter()
+            .fold(0i64, |sum, arg| sum.wrapping_add(to_int(arg)));
         Ok(Value::int64(sum))
     }),
     fixed("sub", &[Any, Any], |_, args| {
-        Ok(Value::int64(to_int(any(args, 0)).wrapping_sub(to_int(any(args, 1)))))
+        Ok(Value::int64(
+            to_int(any(args, 0)).wrapping_sub(to_int(any(args, 1))),
+        ))
     }),
     variadic("mul", &[Any], Any, |_, args| {
-        let product = args.iter().fold(1i64, |product, arg| product.wrapping_mul(to_int(arg)));
+        let product = args
+            .iter()
+            .fold(1i64, |product, arg| product.wrapping_mul(to_int(arg)));
         Ok(Value::int64(product))
     }),
-    fixed("div", &[Any, Any], |_, args| divided(args, i64::wrapping_div)),
-    fixed("mod", &[Any, Any], |_, args| divided(args, i64::wrapping_rem)),
+    fixed("div", &[Any, Any], |_, args| {
+        divided(args, i64::wrapping_div)
+    }),
+    fixed("mod", &[Any, Any], |_, args| {
+        divided(args, i64::wrapping_rem)
+    }),
     fixed("add1f", &[Any], |call, args| {
         let one = Value::int(1);
         decimal(call, any(args, 0), &[one], |a, b| Ok(a.plus(b)))
@@ -37,23 +57,46 @@ pub(crate) static TABLE: &[Declared] = &[
         decimal(call, &Value::Float(0.0), args, |a, b| Ok(a.plus(b)))
     }),
     variadic("subf", &[Any], Any, |call, args| {
-        decimal(call, any(args, 0), args.get(1..).unwrap_or_default(), |a, b| Ok(a.minus(b)))
+        decimal(
+            call,
+            any(args, 0),
+            args.get(1..).unwrap_or_default(),
+            |a, b| Ok(a.minus(b)),
+        )
     }),
     variadic("mulf", &[Any], Any, |call, args| {
-        decimal(call, any(args, 0), args.get(1..).unwrap_or_default(), |a, b| Ok(a.times(b)))
+        decimal(
+            call,
+            any(args, 0),
+            args.get(1..).unwrap_or_default(),
+            |a, b| Ok(a.times(b)),
+        )
     }),
     variadic("divf", &[Any], Any, |call, args| {
-        decimal(call, any(args, 0), args.get(1..).unwrap_or_default(), Decimal::over)
+        decimal(
+            call,
+            any(args, 0),
+            args.get(1..).unwrap_or_default(),
+            Decimal::over,
+        )
     }),
     variadic("max", &[Any], Any, |_, args| Ok(largest(args))),
     variadic("biggest", &[Any], Any, |_, args| Ok(largest(args))),
     variadic("min", &[Any], Any, |_, args| {
         Ok(Value::int64(args.iter().map(to_int).min().unwrap_or(0)))
     }),
-    variadic("maxf", &[Any], Any, |_, args| Ok(extreme(args, f64::INFINITY, f64::max))),
-    variadic("minf", &[Any], Any, |_, args| Ok(extreme(args, f64::NEG_INFINITY, f64::min))),
-    fixed("ceil", &[Any], |_, args| Ok(Value::Float(to_float(any(args, 0)).ceil()))),
-    fixed("floor", &[Any], |_, args| Ok(Value::Float(to_float(any(args, 0)).floor()))),
+    variadic("maxf", &[Any], Any, |_, args| {
+        Ok(extreme(args, f64::INFINITY, f64::max))
+    }),
+    variadic("minf", &[Any], Any, |_, args| {
+        Ok(extreme(args, f64::NEG_INFINITY, f64::min))
+    }),
+    fixed("ceil", &[Any], |_, args| {
+        Ok(Value::Float(to_float(any(args, 0)).ceil()))
+    }),
+    fixed("floor", &[Any], |_, args| {
+        Ok(Value::Float(to_float(any(args, 0)).floor()))
+    }),
     variadic("round", &[Any, Int], Float, round),
     fixed("until", &[Int], |call, args| {
         let count = int(args, 0);
@@ -72,7 +115,11 @@ fn atoi(bytes: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let limit = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    let limit = if text.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
     Some(text.parse().unwrap_or(limit))
 }
 
@@ -82,7 +129,11 @@ fn to_decimal(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let text = String::from_utf8_lossy(&shown);
     let digits = text.strip_prefix(['-', '+']).unwrap_or(&text);
     let valid = digits.starts_with(|c: char| c.is_digit(8));
-    let value = if valid { i64::from_str_radix(&text, 8).unwrap_or(0) } else { 0 };
+    let value = if valid {
+        i64::from_str_radix(&text, 8).unwrap_or(0)
+    } else {
+        0
+    };
     Ok(Value::int64(value))
 }
 
@@ -141,7 +192,11 @@ fn round(_: &mut Call<'_>, args: &[Value]) -> Answer {
     };
     let power = power_of_ten(int(args, 1));
     let digit = power * to_float(any(args, 0));
-    let rounded = if digit.fract() >= round_on { digit.ceil() } else { digit.floor() };
+    let rounded = if digit.fract() >= round_on {
+        digit.ceil()
+    } else {
+        digit.floor()
+    };
     Ok(Value::Float(rounded / power))
 }
 
@@ -178,7 +233,11 @@ fn seq(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let direction = |from: i64, to: i64| if to < from { -1 } else { 1 };
     let (start, step, end) = match args.len() {
         1 => (1, direction(1, int(args, 0)), int(args, 0)),
-        2 => (int(args, 0), direction(int(args, 0), int(args, 1)), int(args, 1)),
+        2 => (
+            int(args, 0),
+            direction(int(args, 0), int(args, 1)),
+            int(args, 1),
+        ),
         3 => (int(args, 0), int(args, 1), int(args, 2)),
         _ => return Ok(Value::text("")),
     };

@@ -36,7 +36,11 @@ fn base(path: &[u8]) -> Vec<u8> {
     if trimmed.is_empty() {
         return b"/".to_vec();
     }
-    trimmed.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec()
+    trimmed
+        .rsplit(|b| *b == b'/')
+        .next()
+        .unwrap_or_default()
+        .to_vec()
 }
 
 fn dir(path: &[u8]) -> Vec<u8> {

@@ -9,10 +9,18 @@ use crate::unicode::{push_char, runes};
 use crate::value::Value;
 
 pub(crate) static TABLE: &[Declared] = &[
-    fixed("randAlphaNum", &[Int], |call, args| chosen(call, args, |b| b.is_ascii_alphanumeric())),
-    fixed("randAlpha", &[Int], |call, args| chosen(call, args, |b| b.is_ascii_alphabetic())),
-    fixed("randNumeric", &[Int], |call, args| chosen(call, args, |b| b.is_ascii_digit())),
-    fixed("randAscii", &[Int], |call, args| chosen(call, args, |b| (b' '..=b'~').contains(b))),
+    fixed("randAlphaNum", &[Int], |call, args| {
+        chosen(call, args, |b| b.is_ascii_alphanumeric())
+    }),
+    fixed("randAlpha", &[Int], |call, args| {
+        chosen(call, args, |b| b.is_ascii_alphabetic())
+    }),
+    fixed("randNumeric", &[Int], |call, args| {
+        chosen(call, args, |b| b.is_ascii_digit())
+    }),
+    fixed("randAscii", &[Int], |call, args| {
+        chosen(call, args, |b| (b' '..=b'~').contains(b))
+    }),
     fixed("randBytes", &[Int], |call, args| {
         let count = usize::try_from(int(args, 0))
             .map_err(|_| "runtime error: makeslice: len out of range")?;

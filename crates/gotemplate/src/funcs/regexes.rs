@@ -8,10 +8,12 @@ use crate::regex::{Regex, matches, replace};
 use crate::value::{Elem, List, Text, Value};
 
 pub(crate) static TABLE: &[Declared] = &[
-    fixed("regexMatch", &[Str, Str], |call, args| match is_match(call, args) {
-        // A bad expression matches nothing.
-        Err(error) if error.limit.is_none() => Ok(Value::Bool(false)),
-        result => result,
+    fixed("regexMatch", &[Str, Str], |call, args| {
+        match is_match(call, args) {
+            // A bad expression matches nothing.
+            Err(error) if error.limit.is_none() => Ok(Value::Bool(false)),
+            result => result,
+        }
     }),
     fixed("mustRegexMatch", &[Str, Str], is_match),
     fixed("regexFind", &[Str, Str], find),
@@ -20,14 +22,20 @@ pub(crate) static TABLE: &[Declared] = &[
     fixed("mustRegexFindAll", &[Str, Str, Int], find_all),
     fixed("regexSplit", &[Str, Str, Int], split),
     fixed("mustRegexSplit", &[Str, Str, Int], split),
-    fixed("regexReplaceAll", &[Str, Str, Str], |call, args| replace_all(call, args, true)),
-    fixed("mustRegexReplaceAll", &[Str, Str, Str], |call, args| replace_all(call, args, true)),
+    fixed("regexReplaceAll", &[Str, Str, Str], |call, args| {
+        replace_all(call, args, true)
+    }),
+    fixed("mustRegexReplaceAll", &[Str, Str, Str], |call, args| {
+        replace_all(call, args, true)
+    }),
     fixed("regexReplaceAllLiteral", &[Str, Str, Str], |call, args| {
         replace_all(call, args, false)
     }),
-    fixed("mustRegexReplaceAllLiteral", &[Str, Str, Str], |call, args| {
-        replace_all(call, args, false)
-    }),
+    fixed(
+        "mustRegexReplaceAllLiteral",
+        &[Str, Str, Str],
+        |call, args| replace_all(call, args, false),
+    ),
     fixed("regexQuoteMeta", &[Str], |call, args| {
         let mut out = Vec::new();
         for byte in text(args, 0) {

@@ -11,7 +11,9 @@ use crate::value::{Elem, Map, Text, Value};
 
 pub(crate) static TABLE: &[Declared] = &[
     fixed("hello", &[], |call, _| Ok(call.text(*b"Hello!")?)),
-    fixed("trim", &[Str], |call, args| Ok(call.text(trim_space(text(args, 0)))?)),
+    fixed("trim", &[Str], |call, args| {
+        Ok(call.text(trim_space(text(args, 0)))?)
+    }),
     fixed("trimAll", &[Str, Str], trim_all),
     fixed("trimall", &[Str, Str], trim_all),
     fixed("trimPrefix", &[Str, Str], |call, args| {
@@ -38,7 +40,9 @@ pub(crate) static TABLE: &[Declared] = &[
     variadic("squote", &[], Any, squote),
     variadic("cat", &[], Any, cat),
     fixed("indent", &[Int, Str], |call, args| indent(call, args, b"")),
-    fixed("nindent", &[Int, Str], |call, args| indent(call, args, b"\n")),
+    fixed("nindent", &[Int, Str], |call, args| {
+        indent(call, args, b"\n")
+    }),
     fixed("replace", &[Str, Str, Str], |call, args| {
         let out = replace(call, text(args, 2), text(args, 0), text(args, 1))?;
         Ok(call.text(out)?)
@@ -142,7 +146,11 @@ fn trunc(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let (count, whole) = (int(args, 0), text(args, 1));
     let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let part = if count < 0 {
-        whole.len().checked_sub(size).filter(|at| *at > 0).and_then(|at| whole.get(at..))
+        whole
+            .len()
+            .checked_sub(size)
+            .filter(|at| *at > 0)
+            .and_then(|at| whole.get(at..))
     } else {
         whole.get(..size)
     };
@@ -222,7 +230,11 @@ pub(super) fn replace(
     loop {
         let at = if old.is_empty() {
             // Before everything, then after each character.
-            if first { Some(0) } else { Some(decode(rest).1).filter(|w| *w > 0) }
+            if first {
+                Some(0)
+            } else {
+                Some(decode(rest).1).filter(|w| *w > 0)
+            }
         } else {
             find(rest, old)
         };
@@ -242,9 +254,9 @@ pub(super) fn replace(
 fn join(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let separator = text(args, 0);
     let parts = strslice(call, any(args, 1))?;
-    let size = parts
-        .iter()
-        .fold(0usize, |sum, part| sum.saturating_add(part.len() + separator.len()));
+    let size = parts.iter().fold(0usize, |sum, part| {
+        sum.saturating_add(part.len() + separator.len())
+    });
     if size > call.max_value() + separator.len() {
         call.reserve(size)?;
     }

@@ -28,9 +28,17 @@ fn parse_url(call: &mut Call<'_>, args: &[Value]) -> Answer {
         ("query", url.query.clone()),
         ("opaque", url.opaque.clone()),
         ("fragment", url.fragment.clone()),
-        ("userinfo", url.user.as_ref().map(parse::User::to_text).unwrap_or_default()),
+        (
+            "userinfo",
+            url.user
+                .as_ref()
+                .map(parse::User::to_text)
+                .unwrap_or_default(),
+        ),
     ];
-    let entries = entries.into_iter().map(|(key, value)| (Text::from(key), Value::from(value)));
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| (Text::from(key), Value::from(value)));
     Ok(call.map(entries.collect())?)
 }
 

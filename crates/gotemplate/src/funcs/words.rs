@@ -17,7 +17,11 @@ pub(crate) static TABLE: &[Declared] = &[
     fixed("initials", &[Str], initials),
     fixed("abbrev", &[Int, Str], |call, args| {
         let width = int(args, 0);
-        let out = if width < 4 { text(args, 1).to_vec() } else { abbreviate(text(args, 1), 0, width) };
+        let out = if width < 4 {
+            text(args, 1).to_vec()
+        } else {
+            abbreviate(text(args, 1), 0, width)
+        };
         Ok(call.text(out)?)
     }),
     fixed("abbrevboth", &[Int, Int, Str], |call, args| {
@@ -177,10 +181,18 @@ fn initials(call: &mut Call<'_>, args: &[Value]) -> Answer {
 fn abbreviate(whole: &[u8], offset: i64, width: i64) -> Vec<u8> {
     let size = super::args::go_int(whole.len());
     if size <= width || width < 4 {
-        return if width < 4 && !whole.is_empty() { Vec::new() } else { whole.to_vec() };
+        return if width < 4 && !whole.is_empty() {
+            Vec::new()
+        } else {
+            whole.to_vec()
+        };
     }
     let kept = width - 3;
-    let offset = if size - offset.min(size) < kept { size - kept } else { offset.min(size) };
+    let offset = if size - offset.min(size) < kept {
+        size - kept
+    } else {
+        offset.min(size)
+    };
     let slice = |from: i64, to: i64| {
         let from = usize::try_from(from).unwrap_or(0);
         let to = usize::try_from(to).unwrap_or(0);
@@ -200,13 +212,7 @@ fn abbreviate(whole: &[u8], offset: i64, width: i64) -> Vec<u8> {
 }
 
 /// Breaks lines at spaces; words longer than a line only if `long_words`.
-fn wrap(
-    call: &mut Call<'_>,
-    whole: &[u8],
-    width: i64,
-    newline: &[u8],
-    long_words: bool,
-) -> Answer {
+fn wrap(call: &mut Call<'_>, whole: &[u8], width: i64, newline: &[u8], long_words: bool) -> Answer {
     let newline = if newline.is_empty() { b"\n" } else { newline };
     let width = usize::try_from(width).unwrap_or(0).max(1);
     let mut out = Vec::with_capacity(whole.len());

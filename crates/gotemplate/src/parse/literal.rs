@@ -94,7 +94,10 @@ pub(crate) fn number(text: &str, kind: Kind) -> Result<Number, String> {
         number.complex = complex(text);
         return match number.complex {
             Some(value) => Ok(simplified(number, value)),
-            None => Err(format!("illegal number syntax: {}", quoted(text.as_bytes()))),
+            None => Err(format!(
+                "illegal number syntax: {}",
+                quoted(text.as_bytes())
+            )),
         };
     }
     if let Some(value) = text.strip_suffix('i').and_then(float) {
@@ -118,7 +121,10 @@ pub(crate) fn number(text: &str, kind: Kind) -> Result<Number, String> {
         number.uint = number.uint.or_else(|| whole_unsigned(value));
     }
     if number.float.is_none() {
-        return Err(format!("illegal number syntax: {}", quoted(text.as_bytes())));
+        return Err(format!(
+            "illegal number syntax: {}",
+            quoted(text.as_bytes())
+        ));
     }
     number.ideal = ideal(&number);
     Ok(number)

@@ -25,7 +25,9 @@ pub(super) fn expand(
         };
         rest = tail;
         let group = if name.bytes().all(|b| b.is_ascii_digit()) && numeric(name) {
-            name.parse().ok().and_then(|number: usize| captures.get(number))
+            name.parse()
+                .ok()
+                .and_then(|number: usize| captures.get(number))
         } else {
             names
                 .iter()
@@ -50,9 +52,8 @@ fn reference(text: &[u8]) -> Option<(&str, &[u8])> {
         Some(tail) => (true, tail),
         None => (false, text),
     };
-    let valid = std::str::from_utf8(text).or_else(|error| {
-        std::str::from_utf8(text.get(..error.valid_up_to()).unwrap_or_default())
-    });
+    let valid = std::str::from_utf8(text)
+        .or_else(|error| std::str::from_utf8(text.get(..error.valid_up_to()).unwrap_or_default()));
     let readable = valid.unwrap_or_default();
     let length = readable
         .find(|c| !crate::unicode::is_alphanumeric(c))

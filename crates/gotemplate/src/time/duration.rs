@@ -85,7 +85,11 @@ fn component(text: &[u8]) -> Option<(u64, &[u8])> {
         _ => return None,
     };
     let whole = std::str::from_utf8(whole).ok()?;
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let value = whole.checked_mul(unit)?.checked_add(part_of(part, unit))?;
     (value <= 1 << 63).then_some((value, rest))
 }

@@ -31,9 +31,17 @@ pub(crate) enum Part<'a> {
     LowerNoon,
     ZoneName,
     /// `Z07`, `-07:00`, …: the letter Z for UTC, colons, how many of hours, minutes, seconds.
-    Offset { z: bool, colon: bool, parts: u8 },
+    Offset {
+        z: bool,
+        colon: bool,
+        parts: u8,
+    },
     /// `.000` or `,999`: whether trailing zeros stay, how many digits, which separator.
-    Fraction { zeros: bool, digits: usize, comma: bool },
+    Fraction {
+        zeros: bool,
+        digits: usize,
+        comma: bool,
+    },
 }
 
 const fn offset(z: bool, colon: bool, parts: u8) -> Part<'static> {

@@ -75,12 +75,17 @@ fn with_arguments(
         ("Format", [Value::Text(text)]) => {
             Ok(call.text(layout::format(time, &text.to_str_lossy()))?)
         }
-        ("Add", [Value::Int(nanoseconds, _)]) => {
-            Ok(Value::Time(Arc::new(time.plus(*nanoseconds))))
-        }
-        ("AddDate", [Value::Int(years, _), Value::Int(months, _), Value::Int(days, _)]) => Ok(
-            Value::Time(Arc::new(add_date(time, civil, *years, *months, *days))),
-        ),
+        ("Add", [Value::Int(nanoseconds, _)]) => Ok(Value::Time(Arc::new(time.plus(*nanoseconds)))),
+        (
+            "AddDate",
+            [
+                Value::Int(years, _),
+                Value::Int(months, _),
+                Value::Int(days, _),
+            ],
+        ) => Ok(Value::Time(Arc::new(add_date(
+            time, civil, *years, *months, *days,
+        )))),
         ("Sub", [Value::Time(other)]) => Ok(Value::duration(time.since(other))),
         ("Before", [Value::Time(other)]) => Ok(Value::Bool(time.since(other) < 0)),
         ("After", [Value::Time(other)]) => Ok(Value::Bool(time.since(other) > 0)),
@@ -138,9 +143,11 @@ pub(crate) fn call_integer(
         (_, "Microseconds", _) => Value::int64(value / 1_000),
         (_, "Nanoseconds", _) => Value::int64(value),
         (_, "Abs", _) => Value::duration(value.saturating_abs()),
-        (_, "Truncate", [Value::Int(unit, _)]) => {
-            Value::duration(if *unit <= 0 { value } else { value - value % unit })
-        }
+        (_, "Truncate", [Value::Int(unit, _)]) => Value::duration(if *unit <= 0 {
+            value
+        } else {
+            value - value % unit
+        }),
         (_, "Round", [Value::Int(unit, _)]) => Value::duration(round(value, *unit)),
         _ => return Err("wrong type for value".into()),
     })

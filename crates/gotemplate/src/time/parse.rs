@@ -45,12 +45,18 @@ pub(crate) fn parse(layout: &str, text: &[u8], local: &TimeZone) -> Result<Time,
 
 /// Between `least` and `most` digits.
 fn number(text: &[u8], least: usize, most: usize) -> Result<(i64, &[u8]), &'static str> {
-    let digits = text.iter().take(most).take_while(|b| b.is_ascii_digit()).count();
+    let digits = text
+        .iter()
+        .take(most)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     if digits < least {
         return Err(MISMATCH);
     }
     let (head, rest) = text.split_at_checked(digits).ok_or(MISMATCH)?;
-    let value = head.iter().fold(0i64, |sum, b| sum * 10 + i64::from(b - b'0'));
+    let value = head
+        .iter()
+        .fold(0i64, |sum, b| sum * 10 + i64::from(b - b'0'));
     Ok((value, rest))
 }
 
@@ -61,7 +67,11 @@ fn trim(text: &[u8]) -> &[u8] {
 
 fn name<'t>(names: &[&str], short: bool, text: &'t [u8]) -> Result<(i64, &'t [u8]), &'static str> {
     for (i, name) in names.iter().enumerate() {
-        let name = if short { name.get(..3).unwrap_or(name) } else { name };
+        let name = if short {
+            name.get(..3).unwrap_or(name)
+        } else {
+            name
+        };
         if let Some((head, rest)) = text.split_at_checked(name.len())
             && head.eq_ignore_ascii_case(name.as_bytes())
         {
@@ -72,7 +82,11 @@ fn name<'t>(names: &[&str], short: bool, text: &'t [u8]) -> Result<(i64, &'t [u8
 }
 
 fn within(value: i64, least: i64, most: i64) -> Result<i64, &'static str> {
-    if (least..=most).contains(&value) { Ok(value) } else { Err(RANGE) }
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(RANGE)
+    }
 }
 
 impl Read {
@@ -88,7 +102,11 @@ impl Read {
             Part::LongWeekday => Ok(name(&WEEKDAYS, false, text)?.1),
             Part::Weekday => Ok(name(&WEEKDAYS, true, text)?.1),
             Part::Day | Part::UnderDay | Part::ZeroDay => {
-                let text = if part == Part::UnderDay { trim(text) } else { text };
+                let text = if part == Part::UnderDay {
+                    trim(text)
+                } else {
+                    text
+                };
                 let least = if part == Part::ZeroDay { 2 } else { 1 };
                 let (day, rest) = number(text, least, 2)?;
                 self.day = Some(day);
@@ -134,7 +152,11 @@ impl Read {
                 Ok(rest)
             }
             _ => {
-                let text = if part == Part::UnderYearDay { trim(trim(text)) } else { text };
+                let text = if part == Part::UnderYearDay {
+                    trim(trim(text))
+                } else {
+                    text
+                };
                 let least = if part == Part::ZeroYearDay { 3 } else { 1 };
                 let (day, rest) = number(text, least, 3)?;
                 self.year_day = Some(day);
@@ -168,7 +190,11 @@ impl Read {
         if fraction_follows || !matches!(rest.first(), Some(b'.' | b',')) || !digit_after {
             return Ok(rest);
         }
-        let digits = rest.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
+        let digits = rest
+            .iter()
+            .skip(1)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         self.nanoseconds(rest.get(1..=digits).unwrap_or_default());
         Ok(rest.get(digits + 1..).unwrap_or_default())
     }
@@ -181,7 +207,11 @@ impl Read {
 
     fn fraction_part<'t>(&mut self, text: &'t [u8], zeros: bool, digits: usize) -> Step<'t> {
         let starts = matches!(text.first(), Some(b'.' | b','));
-        let found = text.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
+        let found = text
+            .iter()
+            .skip(1)
+            .take_while(|b| b.is_ascii_digit())
+            .count();
         if !zeros {
             // An absent fraction is no fraction.
             if !starts || found == 0 {
@@ -230,19 +260,21 @@ impl Read {
             self.utc = true;
             return Ok(rest);
         }
-        let capitals = text.iter().take(6).take_while(|b| b.is_ascii_uppercase()).count();
+        let capitals = text
+            .iter()
+            .take(6)
+            .take_while(|b| b.is_ascii_uppercase())
+            .count();
         let length = match capitals {
             _ if text.starts_with(b"ChST") || text.starts_with(b"MeST") => 4,
             3 if text.starts_with(b"GMT") => 3 + signed_hours(text.get(3..).unwrap_or_default()),
             3 => 3,
             4 if text.get(3) == Some(&b'T') || text.starts_with(b"WITA") => 4,
             5 if text.get(4) == Some(&b'T') => 5,
-            0 if matches!(text.first(), Some(b'+' | b'-')) => {
-                match signed_hours(text) {
-                    0 => return Err(MISMATCH),
-                    length => length,
-                }
-            }
+            0 if matches!(text.first(), Some(b'+' | b'-')) => match signed_hours(text) {
+                0 => return Err(MISMATCH),
+                length => length,
+            },
             _ => return Err(MISMATCH),
         };
         let (head, rest) = text.split_at_checked(length).ok_or(MISMATCH)?;
@@ -293,7 +325,8 @@ impl Read {
             day -= days_in(year, month);
             month += 1;
         }
-        let contradicts = |given: Option<i64>, found: i64| given.is_some_and(|given| given != found);
+        let contradicts =
+            |given: Option<i64>, found: i64| given.is_some_and(|given| given != found);
         if contradicts(self.month, month) || contradicts(self.day, day) {
             return Err(RANGE);
         }
@@ -312,7 +345,9 @@ fn abbreviated(
     if seen.offset().1 == name {
         return Ok(seen);
     }
-    let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok());
+    let hours = name
+        .strip_prefix("GMT")
+        .and_then(|hours| hours.parse::<i32>().ok());
     let offset = hours.unwrap_or(0) * 3_600;
     let moment = seconds - i64::from(offset);
     Ok(Time::named(moment, nanoseconds, name, offset))
@@ -323,7 +358,11 @@ fn signed_hours(text: &[u8]) -> usize {
     if !matches!(text.first(), Some(b'+' | b'-')) {
         return 0;
     }
-    let digits = text.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
+    let digits = text
+        .iter()
+        .skip(1)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     let value = number(text.get(1..).unwrap_or_default(), 1, 4).map_or(99, |(value, _)| value);
     if value <= 23 { digits + 1 } else { 0 }
 }

@@ -28,7 +28,10 @@ impl Map {
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Text, Value>> {
-        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The type of the values.
@@ -121,12 +124,8 @@ impl Map {
 
     fn into_children(self, out: &mut Vec<Value>) {
         if let Some(inner) = Arc::into_inner(self.0) {
-            let entries = std::mem::take(
-                &mut *inner
-                    .entries
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner),
-            );
+            let entries =
+                std::mem::take(&mut *inner.entries.lock().unwrap_or_else(PoisonError::into_inner));
             out.extend(entries.into_values());
         }
     }

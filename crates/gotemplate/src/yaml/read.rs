@@ -16,8 +16,7 @@ const MAX_VALUES: usize = 100_000;
 
 /// Reads the first document; nothing at all is [`Value::Nil`].
 pub(crate) fn read(text: &[u8]) -> Result<Value, YamlError> {
-    let text = std::str::from_utf8(text)
-        .map_err(|_| syntax(1, "invalid leading UTF-8 octet"))?;
+    let text = std::str::from_utf8(text).map_err(|_| syntax(1, "invalid leading UTF-8 octet"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(at) = text.find(is_forbidden) {
         let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
@@ -25,7 +24,8 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, YamlError> {
     }
     let mut builder = Builder::default();
     for next in Parser::new_from_str(text) {
-        let (event, span) = next.map_err(|error| syntax(error.marker().line(), "malformed document"))?;
+        let (event, span) =
+            next.map_err(|error| syntax(error.marker().line(), "malformed document"))?;
         if matches!(event, Event::DocumentEnd | Event::StreamEnd) {
             break;
         }
@@ -142,8 +142,8 @@ impl Builder {
             return Err(syntax(line, "document contains excessive aliasing"));
         }
         if self.expects_key() {
-            let text = key_text(&value)
-                .ok_or_else(|| YamlError::Shape("unsupported map key".into()))?;
+            let text =
+                key_text(&value).ok_or_else(|| YamlError::Shape("unsupported map key".into()))?;
             return self.key(Key::Text(text));
         }
         match self.open.last_mut() {
@@ -246,7 +246,11 @@ fn scalar(
         .map(|(_, suffix)| suffix);
     let Some(core) = core else {
         // A tag of the user's own, and quotes, make a text.
-        return Ok(if plain && tag.is_none() { resolve(text) } else { as_text() });
+        return Ok(if plain && tag.is_none() {
+            resolve(text)
+        } else {
+            as_text()
+        });
     };
     let cannot = || Err(syntax(line, "cannot decode a scalar as its tag says"));
     if core == "str" {
@@ -260,9 +264,10 @@ fn scalar(
     }
     let (kind, value) = resolve(text);
     match (core, kind) {
-        ("int", Kind::Int) | ("float", Kind::Float) | ("bool", Kind::Bool) | ("null", Kind::Null) => {
-            Ok((kind, value))
-        }
+        ("int", Kind::Int)
+        | ("float", Kind::Float)
+        | ("bool", Kind::Bool)
+        | ("null", Kind::Null) => Ok((kind, value)),
         ("float", Kind::Int) => Ok((
             Kind::Float,
             match value {

@@ -50,7 +50,10 @@ fn number(text: &str) -> Option<(Kind, Value)> {
         return Some((Kind::Int, Value::int(value)));
     }
     if let Some(value) = unsigned(&plain) {
-        return Some((Kind::Int, Value::Uint(value, crate::value::UintType::Uint64)));
+        return Some((
+            Kind::Int,
+            Value::Uint(value, crate::value::UintType::Uint64),
+        ));
     }
     if is_float(&plain) {
         let value = float::parse(&plain).filter(|value| value.is_finite())?;
@@ -68,7 +71,8 @@ fn is_float(text: &str) -> bool {
     };
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mantissa_ok = digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    let mantissa_ok =
+        digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
     let exponent_ok = exponent.is_none_or(|exponent| {
         let body = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
         !body.is_empty() && digits(body)

@@ -17,7 +17,8 @@ pub(super) fn is_break(c: char) -> bool {
 
 /// What can be written as it is; characters beyond the basic plane cannot.
 pub(super) fn is_printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && c != '\u{feff}'
 }
 
 /// What stands in the way of the simpler styles.
@@ -39,7 +40,8 @@ fn analyse(text: &str) -> Analysis {
     }
     let chars: Vec<char> = text.chars().collect();
     let mut indicator = text.starts_with("---") || text.starts_with("...");
-    let (mut special, mut line_break, mut break_space, mut space_break) = (false, false, false, false);
+    let (mut special, mut line_break, mut break_space, mut space_break) =
+        (false, false, false, false);
     let mut before: Option<char> = None;
     for (i, c) in chars.iter().copied().enumerate() {
         let next = chars.get(i + 1);

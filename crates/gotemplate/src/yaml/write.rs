@@ -209,7 +209,9 @@ impl Writer {
                 let double_space = text.get(at + 1..).is_some_and(|rest| rest.starts_with(' '));
                 let inside = style == Style::Plain || at > 0 && at < last;
                 let foldable = style == Style::Double || !double_space;
-                if let Some(indent) = indent.filter(|_| !spaces && column > WIDTH && inside && foldable) {
+                if let Some(indent) =
+                    indent.filter(|_| !spaces && column > WIDTH && inside && foldable)
+                {
                     self.line(indent);
                     column = indent;
                     if double_space {
@@ -223,7 +225,8 @@ impl Writer {
                 spaces = true;
             } else {
                 if broken && !is_break(c) {
-                    self.out.extend(std::iter::repeat_n(' ', indent.unwrap_or(0)));
+                    self.out
+                        .extend(std::iter::repeat_n(' ', indent.unwrap_or(0)));
                 }
                 match (style, c) {
                     (Style::Single, '\'') => self.out.push_str("''"),
@@ -297,10 +300,19 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
     // A zero after another digit continues a number.
     let continued = (x == '0' || y == '0')
-        && a.get(..i).unwrap_or_default().iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
+        && a.get(..i)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .take_while(|c| c.is_ascii_digit())
+            .any(|c| *c != '0');
     let base = u64::from(continued);
     let run = |chars: &[char]| {
-        let digits = chars.get(i..).unwrap_or_default().iter().take_while(|c| c.is_ascii_digit());
+        let digits = chars
+            .get(i..)
+            .unwrap_or_default()
+            .iter()
+            .take_while(|c| c.is_ascii_digit());
         digits.fold((base, i), |(value, end), c| {
             let digit = u64::from(c.to_digit(10).unwrap_or(0));
             (value.wrapping_mul(10).wrapping_add(digit), end + 1)

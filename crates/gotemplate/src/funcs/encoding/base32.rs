@@ -32,7 +32,11 @@ fn digit(byte: u8) -> Option<u64> {
 
 /// The bytes, or the place (newlines not counted) at which Go finds the text corrupt.
 pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, usize> {
-    let text: Vec<u8> = text.iter().copied().filter(|b| !matches!(b, b'\n' | b'\r')).collect();
+    let text: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|b| !matches!(b, b'\n' | b'\r'))
+        .collect();
     let mut out = Vec::with_capacity(text.len() / 8 * 5);
     let mut at = 0;
     while at < text.len() {

@@ -87,7 +87,11 @@ mod tests {
             ("aa=a", Err(2)),
             ("", Ok(b"")),
         ] {
-            assert_eq!(decode(text.as_bytes()).as_deref().map_err(|at| *at), want, "{text}");
+            assert_eq!(
+                decode(text.as_bytes()).as_deref().map_err(|at| *at),
+                want,
+                "{text}"
+            );
         }
     }
 }

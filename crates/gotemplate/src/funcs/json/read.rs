@@ -80,10 +80,7 @@ impl Reader<'_> {
         }
     }
 
-    fn nested(
-        &mut self,
-        read: fn(&mut Self) -> Result<Value, Problem>,
-    ) -> Result<Value, Problem> {
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Problem>) -> Result<Value, Problem> {
         self.depth += 1;
         if self.depth > MAX_NESTING {
             return Err(Problem::Depth);
@@ -263,7 +260,11 @@ impl Reader<'_> {
             return Ok(c);
         }
         let back = self.at;
-        let escaped = self.text.get(self.at..).unwrap_or_default().starts_with(b"\\u");
+        let escaped = self
+            .text
+            .get(self.at..)
+            .unwrap_or_default()
+            .starts_with(b"\\u");
         if escaped {
             self.at += 2;
             let low = self.four_digits()?;

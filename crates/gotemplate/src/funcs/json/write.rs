@@ -19,7 +19,11 @@ pub(crate) enum Style {
 }
 
 /// The JSON of `value`.
-pub(crate) fn write(call: &mut Call<'_>, value: &Value, style: Style) -> Result<Vec<u8>, CallError> {
+pub(crate) fn write(
+    call: &mut Call<'_>,
+    value: &Value,
+    style: Style,
+) -> Result<Vec<u8>, CallError> {
     let mut writer = Writer {
         out: Vec::new(),
         style,
@@ -86,7 +90,11 @@ impl Writer {
 
     fn key(&mut self, key: &[u8]) {
         self.string(key);
-        self.push(if self.style == Style::Pretty { ": " } else { ":" });
+        self.push(if self.style == Style::Pretty {
+            ": "
+        } else {
+            ":"
+        });
     }
 
     fn line(&mut self) {

@@ -102,7 +102,8 @@ impl<'t> Written<'t> {
             let end = text
                 .find(|c: char| !c.is_ascii_digit() && !matches!(c, 'x' | 'X' | '*' | '|'))
                 .unwrap_or(text.len());
-            text.split_at_checked(end).filter(|(number, _)| !number.is_empty())
+            text.split_at_checked(end)
+                .filter(|(number, _)| !number.is_empty())
         };
         let (major, mut rest) = number(text.strip_prefix('v').unwrap_or(text))?;
         let mut numbers = [major, "", ""];
@@ -146,8 +147,7 @@ impl<'t> Written<'t> {
         } else {
             (self.whole.to_owned(), false, false, false)
         };
-        let version =
-            Version::parse(text.as_bytes()).map_err(|_| "constraint parser error")?;
+        let version = Version::parse(text.as_bytes()).map_err(|_| "constraint parser error")?;
         Ok(Constraint {
             operator,
             version,

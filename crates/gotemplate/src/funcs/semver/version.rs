@@ -61,7 +61,9 @@ impl Version {
             if digits.is_empty() {
                 return Err(INVALID);
             }
-            *number = digits.parse().map_err(|_| "error parsing version segment")?;
+            *number = digits
+                .parse()
+                .map_err(|_| "error parsing version segment")?;
             rest = tail;
         }
         let (pre, rest) = suffix(rest, '-')?;
@@ -88,14 +90,14 @@ impl Version {
 
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         let numbers = |v: &Self| (v.major, v.minor, v.patch);
-        numbers(self)
-            .cmp(&numbers(other))
-            .then_with(|| match (self.pre.is_empty(), other.pre.is_empty()) {
+        numbers(self).cmp(&numbers(other)).then_with(|| {
+            match (self.pre.is_empty(), other.pre.is_empty()) {
                 (true, true) => Ordering::Equal,
                 (true, false) => Ordering::Greater,
                 (false, true) => Ordering::Less,
                 (false, false) => compare_pre(&self.pre, &other.pre),
-            })
+            }
+        })
     }
 
     fn text(&self) -> String {
@@ -121,7 +123,11 @@ impl Version {
         }
         next.pre.clear();
         next.metadata.clear();
-        let v = if self.original.starts_with('v') { "v" } else { "" };
+        let v = if self.original.starts_with('v') {
+            "v"
+        } else {
+            ""
+        };
         next.original = format!("{v}{}", next.text());
         next
     }

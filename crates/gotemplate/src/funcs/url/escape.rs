@@ -73,7 +73,7 @@ pub(super) fn unescape(bytes: &[u8], part: Part) -> Result<Vec<u8>, &'static str
 
 /// Whether `bytes` is an encoding of its part as it stands.
 pub(super) fn is_encoded(bytes: &[u8], part: Part) -> bool {
-    bytes.iter().all(|byte| {
-        b"!$&'()*+,;=:@[]%".contains(byte) || !must_escape(*byte, part)
-    })
+    bytes
+        .iter()
+        .all(|byte| b"!$&'()*+,;=:@[]%".contains(byte) || !must_escape(*byte, part))
 }

@@ -108,7 +108,10 @@ impl Url {
         }
         if (has_scheme || !rest.starts_with(b"///")) && rest.starts_with(b"//") {
             let authority = rest.get(2..).unwrap_or_default();
-            let end = authority.iter().position(|b| *b == b'/').unwrap_or(authority.len());
+            let end = authority
+                .iter()
+                .position(|b| *b == b'/')
+                .unwrap_or(authority.len());
             let (authority, path) = authority.split_at_checked(end).unwrap_or((authority, b""));
             url.set_authority(authority)?;
             rest = path;
@@ -182,7 +185,11 @@ impl Url {
         }
         if !self.fragment.is_empty() {
             out.push(b'#');
-            out.extend(Self::escaped(&self.fragment, &self.raw_fragment, Part::Fragment));
+            out.extend(Self::escaped(
+                &self.fragment,
+                &self.raw_fragment,
+                Part::Fragment,
+            ));
         }
         out
     }
@@ -246,7 +253,10 @@ fn host(scheme: &[u8], text: &[u8]) -> Result<Vec<u8>, &'static str> {
 
 /// `[address]` or `[address%25zone]`, perhaps with a port.
 fn literal(text: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let close = text.iter().rposition(|b| *b == b']').ok_or("missing ']' in host")?;
+    let close = text
+        .iter()
+        .rposition(|b| *b == b']')
+        .ok_or("missing ']' in host")?;
     let port = text.get(close + 1..).unwrap_or_default();
     if !is_port(port) {
         return Err("invalid port after host");

@@ -25,8 +25,28 @@ fn is_punctuation(c: char) -> bool {
     if c.is_ascii() {
         return matches!(
             c,
-            '!' | '"' | '#' | '%' | '&' | '\'' | '(' | ')' | '*' | ',' | '-' | '.' | '/' | ':' | ';'
-                | '?' | '@' | '[' | '\\' | ']' | '_' | '{' | '}'
+            '!' | '"'
+                | '#'
+                | '%'
+                | '&'
+                | '\''
+                | '('
+                | ')'
+                | '*'
+                | ','
+                | '-'
+                | '.'
+                | '/'
+                | ':'
+                | ';'
+                | '?'
+                | '@'
+                | '['
+                | '\\'
+                | ']'
+                | '_'
+                | '{'
+                | '}'
         );
     }
     crate::unicode::is_punctuation(c)
@@ -34,7 +54,8 @@ fn is_punctuation(c: char) -> bool {
 
 /// Letters that have case; others, such as ideographs, are not split.
 fn is_cased(c: char) -> bool {
-    c.is_alphabetic() && !matches!(u32::from(c), 0x4e00..=0x9fcc | 0x3400..=0x4d85 | 0x20000..=0x2b81d)
+    c.is_alphabetic()
+        && !matches!(u32::from(c), 0x4e00..=0x9fcc | 0x3400..=0x4d85 | 0x20000..=0x2b81d)
 }
 
 /// The words of `text` in lower case with `connector` between them.
@@ -140,7 +161,11 @@ fn next_word(text: &str) -> (Kind, &str, &str) {
 }
 
 /// A word in upper case, or one capital and the small letters after it.
-fn upper_word(text: &str, after: usize, run: &dyn Fn(usize, &dyn Fn(char) -> bool) -> usize) -> usize {
+fn upper_word(
+    text: &str,
+    after: usize,
+    run: &dyn Fn(usize, &dyn Fn(char) -> bool) -> usize,
+) -> usize {
     let second = text.get(after..).and_then(|tail| tail.chars().next());
     match second {
         Some(c) if c.is_uppercase() => {
