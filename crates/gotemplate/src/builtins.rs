@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use crate::call::Call;
 use crate::error::CallError;
-use crate::fmt::{printed, shown};
+use crate::fmt::printed;
 use crate::functions::Type::{Any, Reflect, Text};
 use crate::functions::{Declared, Special, fixed, variadic};
 use crate::unicode::{decode, is_print};
-use crate::value::{Elem, List, UintType, Value};
+use crate::value::{UintType, Value};
 
 type Answer = Result<Value, CallError>;
 
@@ -369,32 +369,4 @@ fn less(a: &Value, b: &Value) -> Result<bool, CallError> {
 
 fn less_or_equal(a: &Value, b: &Value) -> Result<bool, CallError> {
     Ok(less(a, b)? || equal(a, b)?)
-}
-
-/// The elements of a list-like value, as `reflect` would give them one by one.
-pub(crate) fn elements(value: &Value) -> Option<std::borrow::Cow<'_, [Value]>> {
-    match value {
-        Value::List(list) => Some(list.items().into()),
-        Value::Bytes(bytes) => Some(
-            bytes
-                .iter()
-                .map(|byte| Value::Uint(u64::from(*byte), UintType::Uint8))
-                .collect(),
-        ),
-        _ => None,
-    }
-}
-
-/// `fmt.Sprint` of one value within the limits of a call.
-pub(crate) fn sprint(call: &Call<'_>, value: &Value) -> Result<Vec<u8>, CallError> {
-    Ok(shown(value, call.max_value())?)
-}
-
-/// A list of the same element type.
-pub(crate) fn like(list: &Value, call: &mut Call<'_>, items: Vec<Value>) -> Answer {
-    let elem = match list {
-        Value::List(list) => List::elem(list),
-        _ => Elem::Any,
-    };
-    Ok(call.list(elem, items)?)
 }

@@ -261,7 +261,7 @@ impl Value {
             Self::Text(text) => !text.is_empty(),
             Self::Bytes(bytes) => !bytes.is_empty(),
             Self::List(list) => !list.is_empty(),
-            Self::Map(map) => map.len() > 0,
+            Self::Map(map) => !map.is_empty(),
             Self::Time(_) | Self::Opaque(_) => true,
         }
     }

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn adler_of_a_long_text() {
-        assert_eq!(adler32(&[0xff; 20_000]), 3_829_302_505);
+        assert_eq!(adler32(&[0xff; 20_000]), 2_672_940_644);
     }
 
     #[test]

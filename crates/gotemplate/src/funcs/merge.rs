@@ -44,7 +44,7 @@ fn level(
                 if inner.elem() == from.elem() {
                     level(call, inner, from, overwrite, depth + 1)?;
                 }
-                if inner.len() > 0 {
+                if !inner.is_empty() {
                     continue;
                 }
             }
@@ -57,7 +57,7 @@ fn level(
             }
             _ => {}
         }
-        let empty = present.as_ref().is_none_or(|value| is_empty(value));
+        let empty = present.as_ref().is_none_or(is_empty);
         if overwrite || empty {
             insert(call, target, key, value)?;
         }

@@ -23,7 +23,7 @@ pub(crate) struct Version {
 const INVALID: &str = "invalid semantic version";
 
 /// Takes the longest run of `fits` from the front.
-fn run<'t>(text: &'t str, fits: impl Fn(char) -> bool) -> (&'t str, &'t str) {
+fn run(text: &str, fits: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|c| !fits(c)).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }

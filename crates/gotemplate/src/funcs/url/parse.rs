@@ -196,7 +196,7 @@ impl Url {
 
     fn push_authority(&self, out: &mut Vec<u8>) {
         let bare = self.host.is_empty() && self.user.is_none();
-        if self.scheme.is_empty() && bare || self.omit_host && bare {
+        if bare && (self.scheme.is_empty() || self.omit_host) {
             return;
         }
         if !bare || !self.path.is_empty() {

@@ -131,45 +131,46 @@ fn push(out: &mut String, kind: Kind, word: &str, connector: char) {
     }
 }
 
+/// The end of the run of fitting characters from `from` on.
+fn run(text: &str, from: usize, fits: &dyn Fn(char) -> bool) -> usize {
+    let tail = text.get(from..).unwrap_or_default();
+    from + tail.find(|c| !fits(c)).unwrap_or(tail.len())
+}
+
 /// The first word, its kind, and the rest.
 fn next_word(text: &str) -> (Kind, &str, &str) {
     let Some(first) = text.chars().next() else {
         return (Invalid, "", "");
     };
-    let run = |from: usize, is: &dyn Fn(char) -> bool| {
-        let tail = text.get(from..).unwrap_or_default();
-        from + tail.find(|c| !is(c)).unwrap_or(tail.len())
-    };
     let after = first.len_utf8();
     let (kind, end) = if is_connector(first) {
-        (Connector, run(after, &is_connector))
+        (Connector, run(text, after, &is_connector))
     } else if is_punctuation(first) {
-        (Punctuation, run(after, &is_punctuation))
+        (Punctuation, run(text, after, &is_punctuation))
     } else if first.is_uppercase() {
-        (Upper, upper_word(text, after, &run))
+        (Upper, upper_word(text, after))
     } else if is_cased(first) {
-        (Letters, run(after, &|c| is_cased(c) && !c.is_uppercase()))
+        (
+            Letters,
+            run(text, after, &|c| is_cased(c) && !c.is_uppercase()),
+        )
     } else if first.is_numeric() {
-        (Number, run(after, &char::is_numeric))
+        (Number, run(text, after, &char::is_numeric))
     } else {
         let other =
             |c: char| !is_connector(c) && !is_cased(c) && !c.is_numeric() && !is_punctuation(c);
-        (Other, run(after, &other))
+        (Other, run(text, after, &other))
     };
     let (word, rest) = text.split_at_checked(end).unwrap_or((text, ""));
     (kind, word, rest)
 }
 
 /// A word in upper case, or one capital and the small letters after it.
-fn upper_word(
-    text: &str,
-    after: usize,
-    run: &dyn Fn(usize, &dyn Fn(char) -> bool) -> usize,
-) -> usize {
+fn upper_word(text: &str, after: usize) -> usize {
     let second = text.get(after..).and_then(|tail| tail.chars().next());
     match second {
         Some(c) if c.is_uppercase() => {
-            let end = run(after, &char::is_uppercase);
+            let end = run(text, after, &char::is_uppercase);
             let next = text.get(end..).and_then(|tail| tail.chars().next());
             // The last capital belongs to the word that follows.
             if next.is_some_and(is_cased) {
@@ -179,7 +180,7 @@ fn upper_word(
                 end
             }
         }
-        Some(c) if is_cased(c) => run(after, &|c| is_cased(c) && !c.is_uppercase()),
+        Some(c) if is_cased(c) => run(text, after, &|c| is_cased(c) && !c.is_uppercase()),
         _ => after,
     }
 }

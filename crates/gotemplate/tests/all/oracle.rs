@@ -28,7 +28,7 @@ fn string(json: &Json, key: &str) -> String {
 }
 
 fn cases() -> Vec<Case> {
-    include_str!("oracle/expected.jsonl")
+    include_str!("../oracle/expected.jsonl")
         .lines()
         .map(|line| {
             let json: Json = serde_json::from_str(line).unwrap();
@@ -134,7 +134,7 @@ fn place(error: &str) -> &str {
 
 #[test]
 fn all_answers_are_gos() {
-    let data: Json = serde_json::from_str(include_str!("oracle/data.json")).unwrap();
+    let data: Json = serde_json::from_str(include_str!("../oracle/data.json")).unwrap();
     let mut failures = Vec::new();
     let mut total = 0;
     let only = std::env::var("ORACLE_FAMILY").ok();
