@@ -17,6 +17,11 @@ use crate::schedule::{Lane, Moment, backoff, phase};
 use crate::sinks::Feed;
 use crate::{Error, external_secret, store};
 
+/// How many are started before they get a chance to run.
+const BURST: u32 = 16;
+/// How many may wait for a turn at writing before no more are started.
+const QUEUE: usize = 16;
+
 /// Works until dropped.
 ///
 /// # Errors
@@ -24,17 +29,10 @@ use crate::{Error, external_secret, store};
 pub async fn run(context: Arc<Context>, feed: Feed) -> Result<(), Error> {
     feed.opened().await;
     let mut running: JoinSet<()> = JoinSet::new();
-    let limit = context.options.gatherers.max(1);
     loop {
-        while running.len() < limit {
-            let now = context.clock.elapsed();
-            let Some((work, lane)) = context.state().scheduler.pop(now) else {
-                break;
-            };
-            running.spawn(one(Arc::clone(&context), work, lane));
-        }
+        fill(&context, &mut running).await;
         let due = context.state().scheduler.next_due();
-        let full = running.len() >= limit;
+        let full = !has_room(&context, &running);
         tokio::select! {
             // Results are noted by the task itself.
             Some(_) = running.join_next() => {}
@@ -42,6 +40,29 @@ pub async fn run(context: Arc<Context>, feed: Feed) -> Result<(), Error> {
             () = until(&context, due), if !full => {}
         }
     }
+}
+
+/// Starts what is due while there is room.
+async fn fill(context: &Arc<Context>, running: &mut JoinSet<()>) {
+    let mut started = 0;
+    while has_room(context, running) {
+        let now = context.clock.elapsed();
+        let Some((work, lane)) = context.state().scheduler.pop(now) else {
+            return;
+        };
+        running.spawn(one(Arc::clone(context), work, lane));
+        started += 1;
+        if started % BURST == 0 {
+            // Lets them come to where they wait: for a provider, or for a turn at writing.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Many may wait for providers, so that these can fill their batches; few for a turn at writing,
+/// where waiting brings nothing but costs memory.
+fn has_room(context: &Context, running: &JoinSet<()>) -> bool {
+    running.len() < context.options.gatherers.max(1) && context.writers.waiting() < QUEUE
 }
 
 async fn until(context: &Context, due: Option<Moment>) {

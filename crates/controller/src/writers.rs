@@ -63,6 +63,12 @@ impl Writers {
         waiting.await.unwrap_or(Turn(None))
     }
 
+    /// How many wait for a turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queues().waiting.iter().map(VecDeque::len).sum()
+    }
+
     fn give(&self) {
         let next = {
             let mut queues = self.queues();

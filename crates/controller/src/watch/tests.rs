@@ -10,25 +10,33 @@ use axum::response::{IntoResponse, Response};
 
 use super::*;
 
+/// The answers still to give, and the queries already seen.
+#[derive(Default)]
+struct Script {
+    answers: VecDeque<(u16, String)>,
+    queries: Vec<String>,
+}
+
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<(VecDeque<(u16, String)>, Vec<String>)>>);
+struct Server(Arc<Mutex<Script>>);
 
 impl Server {
     fn answering(script: &[(u16, &str)]) -> Self {
-        let script = script.iter().map(|(s, b)| (*s, (*b).to_owned())).collect();
-        Self(Arc::new(Mutex::new((script, Vec::new()))))
+        let answers = script.iter().map(|(s, b)| (*s, (*b).to_owned())).collect();
+        let queries = Vec::new();
+        Self(Arc::new(Mutex::new(Script { answers, queries })))
     }
 
     fn queries(&self) -> Vec<String> {
-        self.0.lock().unwrap().1.clone()
+        self.0.lock().unwrap().queries.clone()
     }
 }
 
 async fn serve(State(server): State<Server>, RawQuery(query): RawQuery) -> Response {
     let next = {
         let mut state = server.0.lock().unwrap();
-        state.1.push(query.unwrap_or_default());
-        state.0.pop_front()
+        state.queries.push(query.unwrap_or_default());
+        state.answers.pop_front()
     };
     match next {
         Some((status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
