@@ -10,6 +10,8 @@ mod facts;
 mod plan;
 mod status;
 
+pub use facts::is_judged;
+
 use std::time::Duration;
 
 use keyless_fault::Class;
@@ -42,7 +44,14 @@ pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Option
     let outcome = Outcome {
         ready: verdict.ready,
         generation: store.generation,
+        said: phase::seed(&verdict.message),
     };
+    let same = context
+        .state()
+        .index
+        .store(key)
+        .and_then(|e| e.outcome.as_ref().map(|o| o.said))
+        == Some(outcome.said);
     // Before the status: ExternalSecrets need not wait for a write.
     context.change(|index| index.store_validated(key, outcome));
     let written = apply::apply(context, &store, &verdict, lane).await;
@@ -53,8 +62,11 @@ pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Option
         entry.nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         entry.attempt = if verdict.ready && written.is_ok() {
             0
-        } else {
+        } else if same {
             entry.attempt + 1
+        } else {
+            // Another link broke: someone is mending the chain, so look again soon.
+            1
         };
         entry.attempt
     };

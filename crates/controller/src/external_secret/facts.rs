@@ -38,6 +38,8 @@ pub struct Gathered {
     pub foreign: bool,
     /// Whether its namespace is being deleted.
     pub namespace_deleting: bool,
+    /// Whether a store of it awaits its first verdict.
+    pub unjudged: bool,
 }
 
 impl Gathered {
@@ -100,6 +102,7 @@ pub fn gather(
     let namespace = state.index.namespace(&key.namespace);
     let namespace_deleting = namespace.is_some_and(|n| n.deleting);
     let foreign = is_foreign(context, &state.index, &object, &spec);
+    let unjudged = context.options.flood_gate && is_unjudged(context, &state.index, &object);
     drop(state);
     Some(Ok(Gathered {
         object,
@@ -113,8 +116,19 @@ pub fn gather(
         refetch,
         first_look,
         foreign,
+        unjudged,
         namespace_deleting,
     }))
+}
+
+/// Whether a store of it awaits its first verdict, and one will come.
+fn is_unjudged(context: &Context, index: &crate::index::Index, object: &ExternalSecret) -> bool {
+    let mut stores = object.summary.iter().flat_map(|s| &s.stores);
+    stores.any(|key| {
+        let judged = crate::store::is_judged(context, index, key);
+        let entry = index.store(key).filter(|_| judged);
+        entry.is_some_and(crate::index::StoreEntry::is_unjudged)
+    })
 }
 
 /// Whether a store of it belongs to another controller class, or to a reconciler that is off.

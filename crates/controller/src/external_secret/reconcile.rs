@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyless_api::CreationPolicy;
 use keyless_api::constants::{event, message};
-use keyless_fault::Fault;
+use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::Missing;
 use keyless_secret::template::Content;
@@ -89,6 +89,8 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
         // A look that found the Secret in order after all.
         Step::Verify => None,
         Step::Rest { until } => Some((Lane::Periodic, moment(context, until?))),
+        // The store's first verdict wakes it.
+        Step::Fetch { .. } if gathered.unjudged => None,
         Step::Fetch { max_age } => {
             let ended = sync(context, writer, &gathered, max_age).await;
             let object = Arc::clone(&gathered.object);
@@ -334,6 +336,9 @@ async fn finish(
         if error.is_not_found() {
             return None;
         }
+        if let (Outcome::Failed(failed), Class::Config) = (&ended.outcome, error.class()) {
+            return unwritable(context, object, failed);
+        }
         return retry(context, object, &error);
     }
     if let Outcome::Failed(failed) = &ended.outcome {
@@ -355,6 +360,30 @@ async fn finish(
     }
     let due = plan::next_refresh(object, spec?, now)?;
     Some((Lane::Periodic, moment(context, due)))
+}
+
+/// The API server refuses the status of an object that no longer fits its schema: an event is
+/// then the only place left to say what is wrong, once.
+fn unwritable(context: &Context, object: &ExternalSecret, failed: &Failed) -> Next {
+    let first = {
+        let state = context.state();
+        let entry = state.index.external_secret(&object.key)?;
+        entry.failure.as_ref().is_none_or(|f| f.attempt == 1)
+    };
+    if first {
+        let text = format!(
+            "{}. The API server takes no status for this object until it is mended",
+            failed.detail
+        );
+        apply::tell(
+            context,
+            object,
+            Severity::Warning,
+            event::UPDATE_FAILED,
+            text,
+        );
+    }
+    again(context, object, Class::Config, None)
 }
 
 /// Notes how it went, before the status is written: the write may never come.

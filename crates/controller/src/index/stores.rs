@@ -14,6 +14,8 @@ pub struct Outcome {
     pub ready: bool,
     /// The generation that was validated.
     pub generation: i64,
+    /// A hash of the verdict's text: its readers tell the newest one.
+    pub said: u64,
 }
 
 /// A store and what this process knows about it.
@@ -44,6 +46,13 @@ impl StoreEntry {
                 .ready()
                 .is_some_and(keyless_api::Condition::is_true),
         }
+    }
+
+    /// Whether nobody has ever judged the store: then its readers wait for the first verdict,
+    /// which wakes them, instead of failing for a moment.
+    #[must_use]
+    pub fn is_unjudged(&self) -> bool {
+        self.outcome.is_none() && self.store.ready().is_none()
     }
 }
 
@@ -134,8 +143,13 @@ impl Index {
             .as_ref()
             .is_some_and(|old| old.generation != outcome.generation);
         let ready = outcome.ready;
+        let news = entry
+            .outcome
+            .as_ref()
+            .is_none_or(|old| old.said != outcome.said);
         entry.outcome = Some(outcome);
-        if !ready || (was_ready && !changed) {
+        // A reader of a store that is not ready shows why, so it must hear of another reason.
+        if (ready && was_ready && !changed) || (!ready && !news) {
             return Wakes::new();
         }
         let readers: Vec<ObjectKey> = self.readers_of(key).cloned().collect();

@@ -8,7 +8,8 @@ use keyless_fault::{Class, Fault};
 use keyless_providers::{Capabilities, StoreScope, Validation};
 
 use crate::context::Context;
-use crate::object::{ObjectKey, Store};
+use crate::index::Index;
+use crate::object::{ObjectKey, Store, StoreKind};
 
 /// What validating a store led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +31,31 @@ pub enum Found {
     },
 }
 
-/// The store, if it is there, not being deleted, and of this controller's class.
+/// The store, if it is there and ours to judge.
 pub fn gather(context: &Context, key: &ObjectKey) -> Option<Arc<Store>> {
     let state = context.state();
-    let store = Arc::clone(&state.index.store(key)?.store);
-    let class = store.spec.as_ref().ok();
+    let ours = is_judged(context, &state.index, key);
+    let entry = state.index.store(key).filter(|_| ours)?;
+    Some(Arc::clone(&entry.store))
+}
+
+/// Whether a store gets verdicts from this operator: it is there, not being deleted, of this
+/// controller's class, and its reconciler is on.
+#[must_use]
+pub fn is_judged(context: &Context, index: &Index, key: &ObjectKey) -> bool {
+    let Some(entry) = index.store(key) else {
+        return false;
+    };
+    let class = entry.store.spec.as_ref().ok();
     let class = class
         .and_then(|s| s.controller.as_deref())
         .unwrap_or_default();
     let ours = class.is_empty() || class == context.options.controller_class;
-    (ours && !store.deleting).then_some(store)
+    let on = match entry.store.kind() {
+        StoreKind::SecretStore => context.options.secret_stores,
+        StoreKind::ClusterSecretStore => context.options.cluster_secret_stores,
+    };
+    ours && on && !entry.store.deleting
 }
 
 /// Opens the store and asks it.
