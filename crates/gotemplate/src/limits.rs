@@ -32,7 +32,7 @@ impl Default for Limits {
             value_bytes: 4 << 20,
             total_bytes: 64 << 20,
             depth: 200,
-            slow_calls: 64,
+            slow_calls: 32,
             regex_bytes: 1 << 10,
         }
     }

@@ -43,10 +43,12 @@ impl Decimal {
             .unwrap_or(0.0)
     }
 
-    /// Charges the work on a number of this size.
-    pub(super) fn charge(&self, call: &mut Call<'_>) -> Result<(), CallError> {
+    /// Charges the work of computing with another number.
+    pub(super) fn charge(&self, other: &Self, call: &mut Call<'_>) -> Result<(), CallError> {
         let words = usize::try_from(self.digits.bits() / 64).unwrap_or(usize::MAX);
-        Ok(call.step(1 + words)?)
+        let apart = self.exponent.abs_diff(other.exponent).min(100_000) as usize;
+        let squared = words.saturating_mul(words) / 8;
+        Ok(call.step(1 + words.saturating_add(squared).saturating_add(apart))?)
     }
 
     /// Both numbers' digits at the smaller exponent.

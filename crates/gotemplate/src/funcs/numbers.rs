@@ -152,8 +152,9 @@ fn decimal(
 ) -> Answer {
     let mut result = Decimal::new(to_float(first))?;
     for arg in rest {
-        result.charge(call)?;
-        result = op(&result, &Decimal::new(to_float(arg))?)?;
+        let operand = Decimal::new(to_float(arg))?;
+        result.charge(&operand, call)?;
+        result = op(&result, &operand)?;
     }
     Ok(Value::Float(result.to_float()))
 }

@@ -14,6 +14,8 @@ pub(crate) struct Certificate {
     pub(crate) der: Vec<u8>,
     /// The encoded subject.
     pub(crate) subject: Vec<u8>,
+    /// The encoded `SubjectPublicKeyInfo`.
+    public_info: Vec<u8>,
     /// The subject as one line.
     pub(crate) subject_text: String,
     pub(crate) subject_key_id: Vec<u8>,
@@ -33,6 +35,7 @@ impl Certificate {
         let mut certificate = Self {
             der: der.to_vec(),
             subject: parsed.subject().as_raw().to_vec(),
+            public_info: parsed.public_key().raw.to_vec(),
             subject_text: parsed.subject().to_string(),
             subject_key_id: Vec::new(),
             authority_key_id: Vec::new(),
@@ -114,6 +117,15 @@ pub(crate) fn create(
     signer: &Signer<'_>,
 ) -> Result<Vec<u8>, &'static str> {
     let (bits, public_info) = key.public().ok_or(UNSIGNABLE)?;
+    let (_, signing_info) = signer.key.public().ok_or(UNSIGNABLE)?;
+    if signer
+        .certificate
+        .is_some_and(|parent| parent.public_info != signing_info)
+    {
+        return Err(
+            "error creating certificate: x509: provided PrivateKey doesn't match parent's PublicKey",
+        );
+    }
     let subject = common_name(request.common_name);
     let issuer = signer
         .certificate
