@@ -206,5 +206,9 @@ async fn blog_manifests(world: World) -> Result<()> {
         keyless_scenarios::data(&secret)["SOME_ENV_VAR"],
         "from the blog"
     );
-    Ok(())
+    // Outside the scenario's namespace, so not cleared by itself.
+    w.api.delete("ExternalSecret", "default", "hello").await?;
+    w.api
+        .delete("ClusterSecretStore", "", "aws-parameter-store")
+        .await
 }
