@@ -15,13 +15,20 @@ impl Clock {
         let offset = self.0.load(Ordering::Relaxed);
         let shift = Duration::from_millis(offset.unsigned_abs());
         let now = SystemTime::now();
-        if offset >= 0 { now.checked_add(shift) } else { now.checked_sub(shift) }.unwrap_or(now)
+        if offset >= 0 {
+            now.checked_add(shift)
+        } else {
+            now.checked_sub(shift)
+        }
+        .unwrap_or(now)
     }
 
     /// Seconds since the Unix epoch.
     #[must_use]
     pub fn unix(&self) -> i64 {
-        self.now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
+        self.now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
     }
 
     /// Sets how far this clock is ahead of real time (negative: behind), in milliseconds.

@@ -78,29 +78,53 @@ impl Sandbox {
         let clock = Clock::default();
         let data = options.data;
         if let Some(folder) = &data {
-            std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.display().to_string(), source })?;
+            std::fs::create_dir_all(folder).map_err(|source| Error::File {
+                path: folder.display().to_string(),
+                source,
+            })?;
         }
         let tls = match &data {
             Some(folder) => Tls::kept_in(folder, &["localhost"])?,
             None => Tls::new()?,
         };
         // The issuer's port is part of its name, so a kept sandbox keeps it.
-        let issuer = Issuer::start(&tls, clock.clone(), kept_port(data.as_deref()), data.as_deref()).await?;
+        let issuer = Issuer::start(
+            &tls,
+            clock.clone(),
+            kept_port(data.as_deref()),
+            data.as_deref(),
+        )
+        .await?;
         keep_port(data.as_deref(), issuer.url())?;
         let kube = kube::Server::start(kube::Options {
             data: data.as_ref().map(|d| d.join("kubernetes")),
             ..kube::Options::new(clock.clone(), issuer.clone(), tls.clone())
         })
         .await?;
-        let aws = Aws::new(AwsOptions { clock: clock.clone(), roots: tls.ca_pem().to_owned(), ..AwsOptions::default() });
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Aws)?;
+        let aws = Aws::new(AwsOptions {
+            clock: clock.clone(),
+            roots: tls.ca_pem().to_owned(),
+            ..AwsOptions::default()
+        });
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(Error::Aws)?;
         let aws_address = listener.local_addr().map_err(Error::Aws)?;
         let router = aws.router();
         let serving = tokio::spawn(async move {
             // The listener ends with the task; an accept error only ends the sandbox's AWS.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { clock, tls, issuer, kube, aws, aws_address, data, tasks: Mutex::new(vec![serving]) })
+        Ok(Self {
+            clock,
+            tls,
+            issuer,
+            kube,
+            aws,
+            aws_address,
+            data,
+            tasks: Mutex::new(vec![serving]),
+        })
     }
 
     /// The endpoint of every AWS service: what `AWS_ENDPOINT_URL` is set to.
@@ -131,7 +155,10 @@ impl Sandbox {
     /// When there is no such file.
     pub fn signing_key_pem(&self) -> Result<String, Error> {
         let path = self.data.clone().unwrap_or_default().join("issuer.key");
-        std::fs::read_to_string(&path).map_err(|source| Error::File { path: path.display().to_string(), source })
+        std::fs::read_to_string(&path).map_err(|source| Error::File {
+            path: path.display().to_string(),
+            source,
+        })
     }
 
     /// Writes a token of `namespace/service_account` to `file` and keeps it fresh, as a kubelet
@@ -139,10 +166,23 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the first token cannot be minted or written.
-    pub fn project_token(&self, namespace: &str, service_account: &str, audiences: &[&str], file: &Path) -> Result<(), Error> {
+    pub fn project_token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audiences: &[&str],
+        file: &Path,
+    ) -> Result<(), Error> {
         let audiences: Vec<String> = audiences.iter().map(|a| (*a).to_owned()).collect();
-        let (namespace, service_account, file) = (namespace.to_owned(), service_account.to_owned(), file.to_owned());
-        let uid = self.kube.service_account_uid(&namespace, &service_account).unwrap_or_default();
+        let (namespace, service_account, file) = (
+            namespace.to_owned(),
+            service_account.to_owned(),
+            file.to_owned(),
+        );
+        let uid = self
+            .kube
+            .service_account_uid(&namespace, &service_account)
+            .unwrap_or_default();
         let issuer = self.issuer.clone();
         let write = move || -> Result<(), Error> {
             let (token, _) = issuer.mint(Mint {
@@ -158,7 +198,10 @@ impl Sandbox {
             let fresh = file.with_extension("fresh");
             std::fs::write(&fresh, token)
                 .and_then(|()| std::fs::rename(&fresh, &file))
-                .map_err(|source| Error::File { path: file.display().to_string(), source })
+                .map_err(|source| Error::File {
+                    path: file.display().to_string(),
+                    source,
+                })
         };
         write()?;
         let renewal = tokio::spawn(async move {
@@ -168,14 +211,22 @@ impl Sandbox {
                 let _ = write();
             }
         });
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(renewal);
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(renewal);
         Ok(())
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for task in self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for task in self
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             task.abort();
         }
     }
@@ -186,10 +237,18 @@ fn port_file(data: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn kept_port(data: Option<&Path>) -> u16 {
-    port_file(data).and_then(|f| std::fs::read_to_string(f).ok()).and_then(|p| p.trim().parse().ok()).unwrap_or_default()
+    port_file(data)
+        .and_then(|f| std::fs::read_to_string(f).ok())
+        .and_then(|p| p.trim().parse().ok())
+        .unwrap_or_default()
 }
 
 fn keep_port(data: Option<&Path>, url: &str) -> Result<(), Error> {
-    let (Some(file), Some((_, port))) = (port_file(data), url.rsplit_once(':')) else { return Ok(()) };
-    std::fs::write(&file, port).map_err(|source| Error::File { path: file.display().to_string(), source })
+    let (Some(file), Some((_, port))) = (port_file(data), url.rsplit_once(':')) else {
+        return Ok(());
+    };
+    std::fs::write(&file, port).map_err(|source| Error::File {
+        path: file.display().to_string(),
+        source,
+    })
 }

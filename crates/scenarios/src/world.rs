@@ -444,12 +444,18 @@ impl World {
     /// condition, or, where the API server takes no status for such an object, in an event.
     pub async fn until_malformed_is_told(&self) -> Result<String> {
         eventually("the malformed object being told about", || async {
-            let object = self.api.get("ExternalSecret", MALFORMED, "relic").await?.unwrap_or_default();
+            let object = self
+                .api
+                .get("ExternalSecret", MALFORMED, "relic")
+                .await?
+                .unwrap_or_default();
             if ready(&object).0 == "False" {
                 return Ok(Some(ready(&object).2));
             }
             let events = self.api.list("Event", MALFORMED).await?;
-            let told = events.iter().find(|e| e["involvedObject"]["name"] == "relic" && e["type"] == "Warning");
+            let told = events
+                .iter()
+                .find(|e| e["involvedObject"]["name"] == "relic" && e["type"] == "Warning");
             Ok(told.and_then(|e| e["message"].as_str()).map(str::to_owned))
         })
         .await
