@@ -76,8 +76,7 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
         load.clear().await?;
         eprintln!("keyless bench: round {round} of {}: operator", flags.rounds);
         load.external_secrets(flags.objects).await?;
-        let mut measured = cold(&server, &load, flags.objects).await?;
-        measured["ceiling_s"] = json!(seconds(ceiling));
+        let measured = cold(&server, &load, flags.objects, ceiling).await?;
         load.clear().await?;
         rounds.push(measured);
     }
@@ -86,7 +85,7 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
 }
 
 /// One cold sync, from the start of the operator's process to the last object Ready.
-async fn cold(server: &Server, load: &Load, objects: usize) -> Result<Value> {
+async fn cold(server: &Server, load: &Load, objects: usize, ceiling: Duration) -> Result<Value> {
     let client = server.client().await?;
     let (track, watching) = Track::start(client.clone()).await?;
     let before = requests::count(&client).await?;
@@ -134,6 +133,7 @@ async fn cold(server: &Server, load: &Load, objects: usize) -> Result<Value> {
     #[allow(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let per = |n: f64| (n / objects as f64 * 1000.0).round() / 1000.0;
     Ok(json!({
+        "ceiling_s": seconds(ceiling),
         "first_ready_s": seconds(first), "median_ready_s": seconds(median), "all_ready_s": seconds(last),
         "probe_s": probe.and_then(|at| track.ready("bench-probe/probe").map(|seen| seconds(seen.saturating_duration_since(at)))),
         "requests_per_object": after.since(&before).into_iter().map(|(verb, n)| (verb, json!(per(n)))).collect::<serde_json::Map<_, _>>(),

@@ -3,6 +3,10 @@
 //!
 //! Owns: the rings, the thin client, the operator on its own thread, and the fixtures. The
 //! scenarios are in `tests/`.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "fixtures of tests: an absent field fails the test"
+)]
 
 pub mod api;
 mod log;

@@ -256,7 +256,6 @@ async fn servers(
 ) -> Result<(Sandbox, Option<ControlPlane>, RingClient)> {
     let sandbox = Sandbox::start(SandboxOptions {
         data: Some(folder.path().join("sandbox")),
-        ..SandboxOptions::default()
     })
     .await?;
     let Some(bin) = bin.filter(|_| kind == Kind::Real) else {

@@ -66,19 +66,6 @@ impl Objects {
         }
     }
 
-    /// Deletes the object, if it exists.
-    pub async fn delete(&self, path: &str) -> Result<()> {
-        match self
-            .send(Method::DELETE, path, "application/json", Vec::new())
-            .await
-        {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            other => other
-                .map(drop)
-                .with_context(|| format!("cannot delete {path}")),
-        }
-    }
-
     /// Waits until `check` holds; answers with the object as it is then or when patience ended.
     pub async fn until(&self, path: &str, check: impl Fn(&Value) -> bool) -> Result<(bool, Value)> {
         let begin = Instant::now();
