@@ -7,6 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// Flags shared by every command that talks to a cluster.
 #[derive(clap::Args, Clone, Debug, Default)]
+#[group(skip)]
 pub struct Flags {
     /// Kubeconfig file; default: KUBECONFIG, else the pod's service account, else ~/.kube/config
     #[arg(long, value_name = "FILE")]

@@ -72,6 +72,7 @@ pub struct Flags {
 
 /// Flags that are accepted and mean nothing here; each is named in the log when given.
 #[derive(clap::Args)]
+#[group(skip)]
 struct Ignored {
     /// No effect: the API server's own priority and fairness limits the operator
     #[arg(long, value_name = "N", help_heading = "Accepted without effect")]

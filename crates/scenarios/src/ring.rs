@@ -269,7 +269,7 @@ async fn servers(
         private_key_pem: &key,
         public_key_pem: &key,
     };
-    let control_plane = ControlPlane::start(&bin, &issuer).await?;
+    let control_plane = ControlPlane::start(&bin, &issuer, true).await?;
     let kubeconfig = Kubeconfig::read_from(&control_plane.kubeconfig)?;
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;

@@ -41,7 +41,7 @@ impl Server {
                 private_key_pem: &key,
                 public_key_pem: &key,
             };
-            let control_plane = ControlPlane::start(bin, &issuer).await?;
+            let control_plane = ControlPlane::start(bin, &issuer, false).await?;
             std::fs::copy(&control_plane.kubeconfig, &kubeconfig)?;
             Some(control_plane)
         } else {
