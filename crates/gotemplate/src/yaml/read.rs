@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, Tag};
 
 use super::YamlError;
 use super::resolve::{Kind, resolve};
@@ -25,13 +25,30 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, YamlError> {
     let mut builder = Builder::default();
     for next in Parser::new_from_str(text) {
         let (event, span) =
-            next.map_err(|error| syntax(error.marker().line(), "malformed document"))?;
+            next.map_err(|error| syntax(error.marker().line(), reason(error.kind())))?;
         if matches!(event, Event::DocumentEnd | Event::StreamEnd) {
             break;
         }
         builder.event(event, line_of(&span))?;
     }
     Ok(builder.root.unwrap_or(Value::Nil))
+}
+
+/// A mistake in the words of the parser that Go's tools use, which quote nothing.
+fn reason(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => {
+            "did not find expected ',' or ']'"
+        }
+        ErrorKind::UnexpectedEofFlowMapping | ErrorKind::ExpectedFlowMappingSeparator => {
+            "did not find expected ',' or '}'"
+        }
+        ErrorKind::ExpectedBlockMappingKey => "did not find expected key",
+        ErrorKind::ExpectedBlockSequenceEntry => "did not find expected '-' indicator",
+        ErrorKind::ExpectedNodeContent => "did not find expected node content",
+        ErrorKind::UnknownAnchor => "unknown anchor referenced",
+        _ => "malformed document",
+    }
 }
 
 fn line_of(span: &Span) -> usize {

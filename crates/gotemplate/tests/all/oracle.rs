@@ -132,6 +132,31 @@ fn place(error: &str) -> &str {
     error.find(">: ").map_or(error, |at| &error[..at])
 }
 
+/// Reasons of ours in which Go quotes a value of the template's data.
+const WITHHOLDING: [&str; 7] = [
+    "can't use an integer to iterate",
+    "range can't iterate over a value of type",
+    "index out of range",
+    "len of untyped nil",
+    "non-function of type",
+    "non-comparable type",
+    "invalid slice index",
+];
+
+/// Whether an error says what Go's says: all of it for the language itself, place and context
+/// for the functions, whose reasons come from many libraries and often quote data.
+fn says_the_same(case: &Case, error: &str) -> bool {
+    if case.kind == "parse" || case.family != "core" {
+        return match case.kind.as_str() {
+            "parse" => error == case.error,
+            _ => place(error) == place(&case.error),
+        };
+    }
+    error == case.error
+        || place(error) == place(&case.error)
+            && WITHHOLDING.iter().any(|reason| error.contains(reason))
+}
+
 #[test]
 fn all_answers_are_gos() {
     let data: Json = serde_json::from_str(include_str!("../oracle/data.json")).unwrap();
@@ -174,11 +199,7 @@ fn all_answers_are_gos() {
                 String::from_utf8_lossy(&case.out)
             ),
             (Err((kind, error)), wanted) => {
-                let same = kind == wanted
-                    && match wanted {
-                        "parse" => error == case.error,
-                        _ => place(&error) == place(&case.error),
-                    };
+                let same = kind == wanted && says_the_same(&case, &error);
                 if same {
                     continue;
                 }
