@@ -37,12 +37,12 @@ pub(crate) fn read(text: &[u8]) -> Result<Value, YamlError> {
 /// A mistake in the words of the parser that Go's tools use, which quote nothing.
 fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::UnexpectedEofFlowSequence | ErrorKind::ExpectedFlowSequenceSeparator => {
-            "did not find expected ',' or ']'"
-        }
-        ErrorKind::UnexpectedEofFlowMapping | ErrorKind::ExpectedFlowMappingSeparator => {
-            "did not find expected ',' or '}'"
-        }
+        ErrorKind::UnclosedFlowCollection { open: '[' }
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::ExpectedFlowSequenceSeparator => "did not find expected ',' or ']'",
+        ErrorKind::UnclosedFlowCollection { open: '{' }
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
         ErrorKind::ExpectedBlockMappingKey => "did not find expected key",
         ErrorKind::ExpectedBlockSequenceEntry => "did not find expected '-' indicator",
         ErrorKind::ExpectedNodeContent => "did not find expected node content",
