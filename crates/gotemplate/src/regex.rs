@@ -18,6 +18,8 @@ pub(crate) struct Regex {
     pub(crate) regex: ::regex::bytes::Regex,
     /// The names of groups, which may repeat.
     names: Vec<(Box<str>, usize)>,
+    /// About how many states the automaton has.
+    states: usize,
     /// Whether the expression as written is empty.
     pub(crate) is_empty: bool,
 }
@@ -80,8 +82,16 @@ fn compile(pattern: &[u8], max: usize) -> Result<Regex, CallError> {
     Ok(Regex {
         regex,
         names: translated.names,
+        states: translated.states,
         is_empty: text.is_empty(),
     })
+}
+
+impl Regex {
+    /// What one search through `bytes` costs at worst, in steps: each byte may meet each state.
+    pub(crate) fn cost(&self, bytes: usize) -> usize {
+        bytes.saturating_mul(16 + self.states) / 256
+    }
 }
 
 /// All matches. Empty ones never touch the match before and never part a character.
@@ -90,6 +100,11 @@ pub(crate) fn matches<'s>(regex: &'s Regex, subject: &'s [u8]) -> impl Iterator<
         .regex
         .find_iter(subject)
         .filter(|found| !found.is_empty() || is_boundary(subject, found.start()))
+}
+
+/// What going on after a match costs: the next search may look at all that is left.
+pub(crate) fn again(subject: &[u8], at: usize) -> usize {
+    1 + subject.len().saturating_sub(at) / 1024
 }
 
 /// Whether no character reaches over `at`.
@@ -115,10 +130,10 @@ pub(crate) fn replace(
     let mut out = Vec::with_capacity(subject.len());
     let mut end = 0;
     for captures in regex.regex.captures_iter(subject) {
-        call.step(1)?;
         let Some(whole) = captures.get(0) else {
             continue;
         };
+        call.step(again(subject, whole.end()))?;
         if whole.is_empty() && !is_boundary(subject, whole.start()) {
             continue;
         }

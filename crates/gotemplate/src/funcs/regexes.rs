@@ -4,7 +4,7 @@ use super::args::{Answer, int, text};
 use crate::call::Call;
 use crate::functions::Type::{Int, Text as Str};
 use crate::functions::{Declared, fixed};
-use crate::regex::{Regex, matches, replace};
+use crate::regex::{Regex, again, matches, replace};
 use crate::value::{Elem, List, Text, Value};
 
 pub(crate) static TABLE: &[Declared] = &[
@@ -48,20 +48,19 @@ pub(crate) static TABLE: &[Declared] = &[
     }),
 ];
 
-/// Matching costs more than reading.
-fn charge(call: &mut Call<'_>, subject: &[u8]) -> Result<(), crate::limits::Limit> {
-    call.step(subject.len() / 16)
+fn charge(call: &mut Call<'_>, regex: &Regex, subject: &[u8]) -> Result<(), crate::limits::Limit> {
+    call.step(regex.cost(subject.len()))
 }
 
 fn is_match(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let regex = call.regex(text(args, 0))?;
-    charge(call, text(args, 1))?;
+    charge(call, &regex, text(args, 1))?;
     Ok(Value::Bool(regex.regex.is_match(text(args, 1))))
 }
 
 fn find(call: &mut Call<'_>, args: &[Value]) -> Answer {
     let regex = call.regex(text(args, 0))?;
-    charge(call, text(args, 1))?;
+    charge(call, &regex, text(args, 1))?;
     let found = regex.regex.find(text(args, 1));
     Ok(call.text(found.map_or(&b""[..], |found| found.as_bytes()))?)
 }
@@ -73,11 +72,11 @@ fn places(
     subject: &[u8],
     count: i64,
 ) -> Result<Vec<(usize, usize)>, crate::limits::Limit> {
-    charge(call, subject)?;
+    charge(call, regex, subject)?;
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let mut places = Vec::new();
     for found in matches(regex, subject).take(most) {
-        call.step(1)?;
+        call.step(again(subject, found.end()))?;
         places.push((found.start(), found.end()));
     }
     Ok(places)
@@ -129,7 +128,7 @@ fn split(call: &mut Call<'_>, args: &[Value]) -> Answer {
 fn replace_all(call: &mut Call<'_>, args: &[Value], expand: bool) -> Answer {
     let regex = call.regex(text(args, 0))?;
     let subject = text(args, 1);
-    charge(call, subject)?;
+    charge(call, &regex, subject)?;
     let out = replace(&regex, subject, text(args, 2), expand, call)?;
     Ok(call.text(out)?)
 }

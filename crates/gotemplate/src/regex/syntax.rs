@@ -16,6 +16,8 @@ const MAX_COUNT: u32 = 1_000;
 pub(super) struct Translated {
     pub(super) pattern: String,
     pub(super) names: Vec<(Box<str>, usize)>,
+    /// About how many states an automaton for it has, with all counts written out.
+    pub(super) states: usize,
 }
 
 /// Translates `pattern`.
@@ -28,6 +30,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, &'static str> {
         captures: 0,
         after: After::Nothing,
         weight: 1,
+        states: 0,
     };
     while !translator.rest.is_empty() {
         translator.element()?;
@@ -38,6 +41,7 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, &'static str> {
     Ok(Translated {
         pattern: translator.out,
         names: translator.names,
+        states: translator.groups.first().map_or(0, |group| group.states),
     })
 }
 
@@ -49,15 +53,19 @@ enum After {
     Repeat,
 }
 
-/// An open group: the greatest product of counts seen inside.
+/// An open group: the greatest product of counts seen inside, and the states so far.
 #[derive(Clone, Copy)]
 struct Group {
     weight: u32,
+    states: usize,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        Self { weight: 1 }
+        Self {
+            weight: 1,
+            states: 0,
+        }
     }
 }
 
@@ -70,6 +78,8 @@ struct Translator<'p> {
     after: After,
     /// The product of counts within the last atom.
     weight: u32,
+    /// The states of the last atom.
+    states: usize,
 }
 
 type Step = Result<(), &'static str>;
@@ -83,14 +93,31 @@ impl<'p> Translator<'p> {
 
     fn atom(&mut self, text: &str) {
         self.out.push_str(text);
+        // Unicode properties and anything but ASCII take many states for the bytes of UTF-8.
+        self.placed(if text.contains("\\p") || text.contains("\\P") {
+            64
+        } else {
+            4
+        });
+    }
+
+    /// Notes an atom of so many states.
+    fn placed(&mut self, states: usize) {
         self.after = After::Atom;
         self.weight = 1;
+        self.states = states;
+        self.add_states(states);
+    }
+
+    fn add_states(&mut self, states: usize) {
+        if let Some(group) = self.groups.last_mut() {
+            group.states = group.states.saturating_add(states);
+        }
     }
 
     fn literal(&mut self, c: char) {
         push_literal(&mut self.out, c);
-        self.after = After::Atom;
-        self.weight = 1;
+        self.placed(1);
     }
 
     fn element(&mut self) -> Step {
@@ -170,6 +197,9 @@ impl<'p> Translator<'p> {
         }
         let operator = self.advance(length);
         if top >= 2 {
+            let more = self.states.saturating_mul(top as usize - 1);
+            self.states = self.states.saturating_add(more);
+            self.add_states(more);
             self.weight = self.weight.saturating_mul(top);
             if self.after == After::Atom && self.weight > MAX_COUNT {
                 return Err("invalid repeat count");
@@ -204,6 +234,8 @@ impl<'p> Translator<'p> {
         self.after = After::Atom;
         self.weight = group.weight;
         self.weigh();
+        self.states = group.states;
+        self.add_states(group.states);
         Ok(())
     }
 

@@ -161,6 +161,31 @@ fn exhaustion_is_refused() {
 }
 
 #[test]
+fn searches_are_charged() {
+    let limits = Limits {
+        steps: 5_000,
+        ..Limits::default()
+    };
+    let engine = Engine::builder()
+        .functions(Functions::eso())
+        .limits(limits)
+        .build();
+    for text in [
+        // Many states for each byte.
+        r#"{{ $x := repeat 10000 "ab" }}{{ regexFind "(?i)[ab]*a[ab]{500}c" $x }}"#,
+        // Each search looks at all that is left.
+        r#"{{ $x := repeat 20000 "a" }}{{ regexFindAll ".*z|a" $x -1 | len }}"#,
+        r#"{{ $x := repeat 20000 "a" }}{{ regexReplaceAll ".*z|a" $x "b" | len }}"#,
+    ] {
+        let template = engine.parse("h", text).unwrap();
+        let error = template
+            .execute(&Value::text_map(DATA), &mut context())
+            .unwrap_err();
+        assert_eq!(error.limit, Some(Limit::Steps(5_000)), "{text}");
+    }
+}
+
+#[test]
 fn parsing_is_bounded() {
     let engine = Engine::eso();
     for text in [
