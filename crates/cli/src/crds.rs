@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::outcome::Outcome;
@@ -29,11 +29,9 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         known.push(plural);
     }
     if !printed {
-        bail!(
-            "there is no CRD {:?}; there are {}",
-            flags.plural.as_deref().unwrap_or_default(),
-            known.join(", ")
-        );
+        let wanted = flags.plural.as_deref().unwrap_or_default();
+        let what = format!("there is no CRD {wanted:?}; there are {}", known.join(", "));
+        return Ok(Outcome::WrongUse(what));
     }
     Ok(Outcome::Fine)
 }
