@@ -34,7 +34,9 @@ fn validated(context: &Context, key: &ObjectKey) -> i64 {
 pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Option<(Lane, Moment)> {
     let started = context.clock.elapsed();
     let store = facts::gather(context, key)?;
-    if store.generation != validated(context, key) {
+    // A user who changed the store, or asks by annotation, wants an answer now and not a
+    // remembered refusal.
+    if lane == Lane::User || store.generation != validated(context, key) {
         context
             .backends
             .changed(&crate::external_secret::store_ref(key));

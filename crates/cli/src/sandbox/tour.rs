@@ -155,8 +155,6 @@ async fn changed(stage: &Stage, title: &'static str) -> Result<Step> {
         .sandbox
         .aws
         .put_secure_parameter(PARAMETER, "changed at AWS", None)?;
-    let sync = json!({"metadata": {"annotations": {"external-secrets.io/force-sync": "tour"}}});
-    stage.objects.patch(ES_PATH, &sync).await?;
     let did = format!(
         "put a new value into {PARAMETER}; annotated the ExternalSecret with external-secrets.io/force-sync (its interval is 24h)"
     );
@@ -165,6 +163,14 @@ async fn changed(stage: &Stage, title: &'static str) -> Result<Step> {
 
 fn subject() -> String {
     format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}")
+}
+
+/// Asks the operator to look at the store now: it would by itself, after its back-off.
+async fn look_again(stage: &Stage, why: &str) -> Result<()> {
+    let sync = json!({"metadata": {"annotations": {"external-secrets.io/force-sync": why}}});
+    stage.objects.patch(STORE_PATH, &sync).await?;
+    stage.objects.patch(ES_PATH, &sync).await?;
+    Ok(())
 }
 
 /// The ExternalSecret must not be Ready, and say `code`. Codes that begin alike are told apart.
@@ -177,6 +183,7 @@ async fn refused(stage: &Stage, title: &'static str, did: String, code: &str) ->
         let (status, message) = ready(object);
         status == "False" && names(&message)
     };
+    look_again(stage, code).await?;
     let (ok, object) = stage.objects.until(ES_PATH, told).await?;
     let secret = stage.objects.get(SECRET_PATH).await?;
     let (status, message) = ready(&object);
@@ -192,6 +199,7 @@ async fn refused(stage: &Stage, title: &'static str, did: String, code: &str) ->
 
 /// The Secret must hold `value`, and the ExternalSecret be Ready.
 async fn holds(stage: &Stage, title: &'static str, did: String, value: &str) -> Result<Step> {
+    look_again(stage, value).await?;
     let decoded = |secret: &Value| {
         let text = secret.pointer("/data/SOME_ENV_VAR").and_then(Value::as_str);
         text.and_then(|t| STANDARD.decode(t).ok())

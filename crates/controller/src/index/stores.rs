@@ -106,6 +106,7 @@ impl Index {
         let changed = entry.store.uid != store.uid
             || entry.store.spec_text != store.spec_text
             || entry.store.silent != store.silent
+            || entry.store.forced != store.forced
             || entry.store.deleting != store.deleting;
         if entry.store.uid != store.uid {
             entry.outcome = None;

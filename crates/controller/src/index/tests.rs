@@ -187,3 +187,21 @@ fn a_stores_status_is_not_news_but_its_spec_is() {
         [(Work::Store(key), Lane::User)]
     );
 }
+
+#[test]
+fn a_new_force_sync_value_on_a_store_asks_for_a_validation_now() {
+    let mut index = Index::default();
+    let store = |version: u64, value: &str| {
+        let text = format!(
+            r#"{{"metadata":{{"name":"s","namespace":"n","uid":"u","resourceVersion":"{version}","annotations":{{"external-secrets.io/force-sync":"{value}"}}}},"spec":{{}}}}"#
+        );
+        Store::decode(&text).unwrap()
+    };
+    index.upsert_store(store(1, "a"), true);
+    assert_eq!(index.upsert_store(store(2, "a"), false), []);
+    let key = ObjectKey::new("n", "s");
+    assert_eq!(
+        index.upsert_store(store(3, "b"), false),
+        [(Work::Store(key), Lane::User)]
+    );
+}

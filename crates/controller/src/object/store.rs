@@ -67,6 +67,8 @@ pub struct Store {
     pub deleting: bool,
     /// Whether events about the provider's maintenance are unwanted.
     pub silent: bool,
+    /// The force-sync annotation: another value asks for a validation now, whatever the back-off.
+    pub forced: Option<Box<str>>,
 }
 
 impl Store {
@@ -88,7 +90,9 @@ impl Store {
         let annotations = json_map(&map_text(raw.metadata.annotations));
         let silent =
             annotations.contains_key(keyless_api::constants::annotation::IGNORE_MAINTENANCE_CHECKS);
+        let forced = annotations.get(keyless_api::constants::annotation::FORCE_SYNC);
         Ok(Self {
+            forced: forced.map(|value| value.as_str().into()),
             key: raw.metadata.key(),
             uid: raw.metadata.uid.as_ref().into(),
             version: raw.metadata.version(),
