@@ -7,8 +7,6 @@
     clippy::indexing_slicing
 )]
 
-#[path = "all/golden.rs"]
-mod golden;
 #[path = "all/hostile.rs"]
 mod hostile;
 #[path = "all/oracle.rs"]
