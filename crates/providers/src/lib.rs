@@ -14,5 +14,7 @@ mod referent;
 mod registry;
 
 pub use error::Error;
-pub use provider::{Capabilities, Find, Provider, Ref, StoreScope, Validation};
+pub use provider::{
+    Capabilities, Find, Provider, Push, Pushed, Ref, Remote, StoreScope, Validation,
+};
 pub use registry::{Registry, RegistryOptions};

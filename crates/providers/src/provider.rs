@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use keyless_fault::ObjectRef;
 use keyless_secret::SecretBytes;
 
@@ -31,6 +32,37 @@ pub struct Find {
     pub name: Option<String>,
     /// All of these tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Where a value is written to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Remote {
+    /// Name at the provider, in the provider's own syntax.
+    pub key: String,
+    /// Only this property of it; the others stay.
+    pub property: Option<String>,
+}
+
+/// One write.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// Where to.
+    pub remote: Remote,
+    /// What: one value, or a whole Secret as a JSON object.
+    pub value: SecretBytes,
+    /// The provider's own settings, as the user wrote them (`spec.data[].metadata`).
+    pub metadata: Option<serde_json::Value>,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It was made anew.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It was as wanted: nothing was written.
+    Unchanged,
 }
 
 /// What a store can do; the values of `status.capabilities`.
@@ -108,4 +140,32 @@ pub trait Provider: Send + Sync {
 
     /// What this backend can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Writes one value. What exists is only overwritten where it is marked as
+    /// `managed-by=external-secrets`, by tag, label or what the provider has for it; what is new
+    /// gets that mark. Equal content is not written.
+    fn push<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<Pushed, Error>> {
+        let _ = push;
+        ready(Err(read_only())).boxed()
+    }
+
+    /// Deletes what [`Provider::push`] wrote: a property alone where others remain. True if it
+    /// was there. What is not marked as ours is refused.
+    fn delete<'a>(&'a self, remote: &'a Remote) -> BoxFuture<'a, Result<bool, Error>> {
+        let _ = remote;
+        ready(Err(read_only())).boxed()
+    }
+
+    /// Whether something exists there, whoever wrote it.
+    fn exists<'a>(&'a self, remote: &'a Remote) -> BoxFuture<'a, Result<bool, Error>> {
+        let _ = remote;
+        ready(Err(read_only())).boxed()
+    }
+}
+
+fn read_only() -> Error {
+    Error::Config {
+        reason: "this provider only reads".into(),
+        hint: Some("Push to a store whose status says ReadWrite".into()),
+    }
 }

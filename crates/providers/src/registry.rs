@@ -4,28 +4,23 @@
 //! on how many are kept. Refuses: validating what the API server or the webhook already
 //! refuses, and any provider it cannot read to the end.
 
+mod aws;
 mod backends;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyless_api::{AwsProvider, GoDuration, RetrySettings, SecretStoreSpec};
+use keyless_api::{GoDuration, RetrySettings, SecretStoreSpec};
 use keyless_fault::ObjectRef;
-use keyless_identity::aws::{self as login, CachedCredentials, Login, Logins};
-use keyless_identity::{
-    Cache, CacheStats, Cluster, Consumer, Environment, HttpExchange, Leased, Resolved, sdk,
-};
+use keyless_identity::{CacheStats, Cluster, Consumer, Environment, HttpExchange};
 
-use crate::aws::{Backend, ParameterStore, Settings, supported};
 use crate::fake::Fake;
 use crate::planner::{self, Budget, Counters, Snapshot};
-use crate::referent::Referent;
-use crate::{Capabilities, Error, Provider, StoreScope};
-use backends::Backends;
+use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
 const SUPPORTED: &str = "aws (service ParameterStore), fake";
-/// How many resolved references are kept.
+/// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 
 /// How a registry behaves.
@@ -67,24 +62,53 @@ struct Reference {
     consumer: Consumer,
 }
 
-/// Opens stores. One for the whole process.
-pub struct Registry {
+impl Reference {
+    /// Of a provider's `spec` in `scope`. A ClusterSecretStore whose references do not depend on
+    /// who reads (`depends` is false) leads all its readers to one identity.
+    fn new<T: serde::Serialize>(
+        spec: &T,
+        scope: &StoreScope,
+        depends: bool,
+    ) -> Result<Self, Error> {
+        let mut consumer = Consumer {
+            store: scope.store.clone(),
+            namespace: scope.consumer_namespace.clone(),
+        };
+        if consumer.store.namespace.is_none() && !depends {
+            consumer.namespace = None;
+        }
+        Ok(Self {
+            spec: serde_json::to_string(spec).map_err(|error| Error::Config {
+                reason: format!("the store's spec cannot be read: {error}"),
+                hint: None,
+            })?,
+            consumer,
+        })
+    }
+}
+
+/// What the providers of a registry share.
+struct Shared {
     cluster: Arc<dyn Cluster>,
     http: Arc<dyn HttpExchange>,
     env: Environment,
     options: RegistryOptions,
-    logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
-    backends: Backends,
     budget: Arc<Budget>,
     counters: Arc<Counters>,
+}
+
+/// Opens stores. One for the whole process. Each family of providers has a file of its own in
+/// `registry/`, which keeps its logins and clients.
+pub struct Registry {
+    shared: Arc<Shared>,
+    aws: aws::Aws,
 }
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry")
-            .field("options", &self.options)
-            .field("logins", &self.logins)
+            .field("options", &self.shared.options)
+            .field("aws", &self.aws)
             .finish_non_exhaustive()
     }
 }
@@ -99,20 +123,17 @@ impl Registry {
         env: Environment,
         options: RegistryOptions,
     ) -> Self {
-        Self {
-            logins: Arc::new(Logins::new(
-                Arc::clone(&cluster),
-                Arc::clone(&http),
-                env.clone(),
-            )),
+        let shared = Arc::new(Shared {
             cluster,
             http,
             env,
             options,
-            resolved: Cache::new(RESOLVED),
-            backends: Backends::new(options.backends, options.idle),
             budget: Arc::new(Budget::new(options.answer_bytes)),
             counters: Arc::default(),
+        });
+        Self {
+            aws: aws::Aws::new(&shared),
+            shared,
         }
     }
 
@@ -139,7 +160,8 @@ impl Registry {
         };
         if let Some(aws) = &spec.provider.aws {
             return self
-                .open_aws(aws, spec.retry_settings.as_ref(), scope)
+                .aws
+                .open(aws, spec.retry_settings.as_ref(), scope)
                 .await;
         }
         if let Some(fake) = &spec.provider.fake {
@@ -154,108 +176,25 @@ impl Registry {
     /// Forgets what `store`'s references led to, and the back-off of its identities: the next
     /// use asks at once. For a changed store, service account or key.
     pub fn forget(&self, store: &ObjectRef) {
-        let forgotten = self
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                self.logins.forgive(&login);
-            }
-        }
+        self.aws.forget(store);
     }
 
     /// Calls made and reads saved so far.
     #[must_use]
     pub fn calls(&self) -> Snapshot {
-        self.counters.snapshot()
+        self.shared.counters.snapshot()
     }
 
     /// Logins so far.
     #[must_use]
     pub fn logins(&self) -> CacheStats {
-        self.logins.stats()
+        self.aws.stats()
     }
 
     /// How many identities have a client open.
     #[must_use]
     pub fn open_backends(&self) -> usize {
-        self.backends.len()
-    }
-
-    async fn open_aws(
-        &self,
-        spec: &AwsProvider,
-        retry: Option<&RetrySettings>,
-        scope: &StoreScope,
-    ) -> Result<Arc<dyn Provider>, Error> {
-        supported(&spec.service)?;
-        let (attempts, interval) = retries(retry)?;
-        let login = match self.resolve(spec, scope).await? {
-            Resolved::To(login) => login,
-            Resolved::Referent(reason) => {
-                return Ok(Arc::new(Referent::new(reason, Capabilities::ReadWrite)));
-            }
-        };
-        let endpoint = login::override_of(login::Service::Ssm, &self.env)?;
-        let key = backends::Key {
-            login: Arc::clone(&login),
-            attempts,
-            interval,
-        };
-        let backend = self.backends.get_or_open(&key, || {
-            let settings = Settings {
-                region: login.region.clone(),
-                fips: endpoint.is_none() && login::use_fips(&self.env),
-                endpoint: endpoint.map(String::from),
-                http: Arc::clone(&self.http),
-                credentials: CachedCredentials::new(Arc::clone(&self.logins), login),
-                retries: sdk::retries(attempts, interval),
-                planner: planner::Options {
-                    retries: attempts.unwrap_or(self.options.planner.retries),
-                    ..self.options.planner
-                },
-                reads_per_second: self.options.parameter_store_rate,
-            };
-            Backend::new(&settings, &self.budget, &self.counters)
-        });
-        let prefix = spec.prefix.as_deref().unwrap_or_default();
-        Ok(Arc::new(ParameterStore::new(backend, prefix)))
-    }
-
-    /// Which identity `spec` leads to; service accounts and keys are read once in a while, not
-    /// once per object.
-    async fn resolve(
-        &self,
-        spec: &AwsProvider,
-        scope: &StoreScope,
-    ) -> Result<Resolved<Arc<Login>>, Error> {
-        let mut consumer = Consumer {
-            store: scope.store.clone(),
-            namespace: scope.consumer_namespace.clone(),
-        };
-        if consumer.store.namespace.is_none() && !login::depends_on_consumer(spec) {
-            consumer.namespace = None;
-        }
-        let reference = Reference {
-            spec: serde_json::to_string(spec).map_err(|error| Error::Config {
-                reason: format!("the store's spec cannot be read: {error}"),
-                hint: None,
-            })?,
-            consumer,
-        };
-        let resolve = || async {
-            // Boxed: rare, and large enough to weigh in every reader's future.
-            let found = login::resolve(self.cluster.as_ref(), spec, &reference.consumer);
-            let found = Box::pin(found).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.options.resolved_for),
-            })
-        };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        self.aws.open_backends()
     }
 }
 

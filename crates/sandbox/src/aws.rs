@@ -19,8 +19,6 @@ mod credentials;
 mod dispatch;
 pub mod faults;
 mod iam;
-mod idp;
-mod jws;
 mod kms;
 mod protocol;
 mod sigv4;
@@ -68,7 +66,7 @@ pub struct Aws(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     options: AwsOptions,
-    issuers: idp::Issuers,
+    issuers: crate::federation::issuers::Issuers,
     state: Mutex<state::State>,
     admin: AccessKey,
 }
@@ -77,7 +75,7 @@ impl Aws {
     /// An AWS with nothing in it but an administrator and the policies AWS itself manages.
     #[must_use]
     pub fn new(options: AwsOptions) -> Self {
-        let issuers = idp::Issuers::new(&options.roots, &options.hosts);
+        let issuers = crate::federation::issuers::Issuers::new(&options.roots, &options.hosts);
         let (state, admin) = state::State::new(&options);
         Self(Arc::new(Inner {
             options,

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod clock;
+mod federation;
 pub mod issuer;
 pub mod kube;
 pub mod sandbox;

@@ -1,47 +1,48 @@
 //! The clients that are kept open.
 //!
-//! Owns: one for each identity, closing idle ones. Refuses: knowing how they are opened.
+//! Owns: one for each identity, closing idle ones. Refuses: knowing how they are opened, and
+//! what makes two of them different (that is the key's business).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use keyless_identity::aws::Login;
 use tokio::time::Instant;
 
-use crate::aws::Backend;
-
-/// What makes a client different.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub(super) login: Arc<Login>,
-    pub(super) attempts: Option<u32>,
-    pub(super) interval: Option<Duration>,
+/// A client that keeps answers for a while.
+pub(super) trait Sweep {
+    /// Drops answers that nobody would accept any more.
+    fn sweep(&self);
 }
 
+/// Clients `B`, each under what makes it different.
 #[derive(Debug)]
-pub(super) struct Backends {
-    open: Mutex<Open>,
+pub(super) struct Backends<K, B> {
+    open: Mutex<Open<K, B>>,
     most: usize,
     idle: Duration,
 }
 
-#[derive(Debug, Default)]
-struct Open {
-    backends: HashMap<Key, (Arc<Backend>, Instant)>,
+#[derive(Debug)]
+struct Open<K, B> {
+    backends: HashMap<K, (Arc<B>, Instant)>,
     swept: Option<Instant>,
 }
 
-impl Backends {
+impl<K: Clone + Eq + Hash, B: Sweep> Backends<K, B> {
     pub(super) fn new(most: usize, idle: Duration) -> Self {
         Self {
-            open: Mutex::default(),
+            open: Mutex::new(Open {
+                backends: HashMap::new(),
+                swept: None,
+            }),
             most: most.max(1),
             idle,
         }
     }
 
-    pub(super) fn get_or_open(&self, key: &Key, open: impl FnOnce() -> Backend) -> Arc<Backend> {
+    pub(super) fn get_or_open(&self, key: &K, open: impl FnOnce() -> B) -> Arc<B> {
         let now = Instant::now();
         let mut state = self.lock();
         self.sweep(&mut state, now);
@@ -71,7 +72,7 @@ impl Backends {
     }
 
     /// At most once a minute: closes idle clients and drops old answers of the others.
-    fn sweep(&self, state: &mut Open, now: Instant) {
+    fn sweep(&self, state: &mut Open<K, B>, now: Instant) {
         let due = state
             .swept
             .is_none_or(|last| now.duration_since(last) >= Duration::from_secs(60));
@@ -87,7 +88,7 @@ impl Backends {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, Open<K, B>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,10 +15,10 @@ use keyless_trust::{Issuer, provider};
 
 use super::super::Aws;
 use super::super::dispatch::Call;
-use super::super::idp::IdpError;
-use super::super::jws::{JwsError, is_supported};
 use super::super::protocol::{ApiError, Form, Outcome, Reply, Xml, invalid};
 use super::{Origin, Wish, issue, too_long};
+use crate::federation::issuers::IdpError;
+use crate::federation::jws::{JwsError, is_supported};
 
 const NO_JWT: &str = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)";
 const NO_KEY: &str = "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements";

@@ -18,7 +18,7 @@ const MAX_KEYS: usize = 100;
 
 /// Why a token's signature is not good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum JwsError {
+pub(crate) enum JwsError {
     #[error("algorithm {0:?} is not one of RS256, RS384, RS512, ES256, ES384, ES512")]
     Algorithm(String),
     #[error("the token's header names no key")]
@@ -33,7 +33,7 @@ pub(super) enum JwsError {
 
 /// Why a document is no key set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KeySetError {
+pub(crate) enum KeySetError {
     #[error("the key set is not JSON with a list \"keys\"")]
     Shape,
     #[error("the key set has no usable key")]
@@ -84,7 +84,7 @@ struct Key {
 
 /// An issuer's keys.
 #[derive(Clone, Debug)]
-pub(super) struct KeySet(Vec<Key>);
+pub(crate) struct KeySet(Vec<Key>);
 
 impl KeySet {
     /// Reads a JWKS. Keys of other kinds or uses are passed over, as RFC 7517, section 5 asks.
@@ -161,7 +161,7 @@ impl Algorithm {
 }
 
 /// Whether AWS takes the algorithm at all.
-pub(super) fn is_supported(alg: &str) -> bool {
+pub(crate) fn is_supported(alg: &str) -> bool {
     Algorithm::parse(alg).is_ok()
 }
 

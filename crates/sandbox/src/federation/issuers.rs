@@ -1,4 +1,4 @@
-//! The way from an issuer's URL to its keys, as AWS goes it: discovery document, then key set,
+//! The way from an issuer's URL to its keys, as a cloud goes it: discovery document, then key set,
 //! both over HTTPS from outside.
 //!
 //! Owns: the fetch (no redirects, five seconds, bounded size, the given roots only), the fields
@@ -26,7 +26,7 @@ const MAX_AGE: i64 = 3600;
 
 /// Why an issuer's keys could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum IdpError {
+pub(crate) enum IdpError {
     #[error("{url} cannot be reached: {reason}")]
     Unreachable { url: String, reason: String },
     #[error("{url} answered with status {status}")]
@@ -62,7 +62,7 @@ struct Discovery {
 type Cache = HashMap<String, (Arc<KeySet>, i64)>;
 
 #[derive(Debug)]
-pub(super) struct Issuers {
+pub(crate) struct Issuers {
     client: Option<reqwest::Client>,
     cache: Mutex<Cache>,
 }
