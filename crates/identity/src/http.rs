@@ -6,10 +6,13 @@
 mod exchange;
 mod roots;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+
+use crate::sealed::Sealed;
 
 pub use exchange::{Exchange, ExchangeOptions};
 
@@ -22,6 +25,24 @@ pub struct Limits {
     pub answer: Option<usize>,
     /// Goes past every proxy: link-local peers are not seen by one.
     pub direct: bool,
+}
+
+/// What makes connections to one peer different from those to all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// PEM bundle that replaces every other authority.
+    pub authorities: Option<Vec<u8>>,
+    /// What is shown when the peer asks who we are.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// The certificate and those between it and its authority, in PEM.
+    pub chain: Vec<u8>,
+    /// The private key, in PEM.
+    pub key: Sealed,
 }
 
 /// A request that was not answered.
@@ -68,4 +89,17 @@ pub trait HttpExchange: Send + Sync + std::fmt::Debug {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>>;
+
+    /// The same way out for one `peer` that has its own authorities or wants a certificate.
+    /// Opening it costs memory and its connections are its own: keep it.
+    ///
+    /// # Errors
+    /// When a certificate or key cannot be used.
+    fn to_peer(&self, peer: &Peer) -> Result<Arc<dyn HttpExchange>, HttpError> {
+        let _ = peer;
+        Err(HttpError::Request {
+            host: "a peer with its own authorities".into(),
+            reason: "this way out knows only one set of authorities".into(),
+        })
+    }
 }

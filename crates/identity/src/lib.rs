@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod http;
 pub mod sdk;
+mod sealed;
 mod selector;
 
 pub use cache::{Cache, CacheStats, Leased};
@@ -20,5 +21,8 @@ pub use claims::{TokenFacts, scrub};
 pub use cluster::{Cluster, ServiceAccount, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;
-pub use http::{Exchange, ExchangeOptions, HttpError, HttpExchange, Limits};
+pub use http::{
+    ClientCertificate, Exchange, ExchangeOptions, HttpError, HttpExchange, Limits, Peer,
+};
+pub use sealed::Sealed;
 pub use selector::{Consumer, Resolved, namespace_of};

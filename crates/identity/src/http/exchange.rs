@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{HttpError, HttpExchange, Limits, roots};
+use super::{ClientCertificate, HttpError, HttpExchange, Limits, Peer, roots};
 use crate::Environment;
 
 /// How an [`Exchange`] behaves.
@@ -21,6 +21,8 @@ pub struct ExchangeOptions {
     pub bundle: Option<Vec<u8>>,
     /// PEM bundles trusted besides.
     pub extra: Vec<Vec<u8>>,
+    /// What is shown to peers that ask for a certificate.
+    pub certificate: Option<ClientCertificate>,
     /// Longest time to establish a connection.
     pub connect: Duration,
     /// Longest time from sending to the last byte of the answer.
@@ -34,6 +36,7 @@ impl Default for ExchangeOptions {
         Self {
             bundle: None,
             extra: Vec::new(),
+            certificate: None,
             connect: Duration::from_secs(5),
             total: Duration::from_secs(30),
             answer: 8 << 20,
@@ -65,8 +68,7 @@ impl ExchangeOptions {
 pub struct Exchange {
     proxied: reqwest::Client,
     direct: reqwest::Client,
-    total: Duration,
-    answer: usize,
+    options: Arc<ExchangeOptions>,
 }
 
 impl Exchange {
@@ -81,11 +83,19 @@ impl Exchange {
             reason,
         };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(error.to_string()))?
-            .with_root_certificates(roots::roots(options.bundle.as_deref(), &options.extra)?)
-            .with_no_client_auth();
+            .with_root_certificates(roots::roots(options.bundle.as_deref(), &options.extra)?);
+        let mut tls = match &options.certificate {
+            None => tls.with_no_client_auth(),
+            Some(certificate) => {
+                let (chain, key) = roots::client(certificate)?;
+                tls.with_client_auth_cert(chain, key).map_err(|_| {
+                    failed("the client certificate and its key do not belong together".into())
+                })?
+            }
+        };
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let builder = || {
             reqwest::Client::builder()
@@ -105,8 +115,7 @@ impl Exchange {
                 .no_proxy()
                 .build()
                 .map_err(|error| failed(reason(&error.without_url())))?,
-            total: options.total,
-            answer: options.answer,
+            options: Arc::new(options.clone()),
         })
     }
 
@@ -120,7 +129,7 @@ impl Exchange {
             .get::<Limits>()
             .copied()
             .unwrap_or_default();
-        let limit = limits.total.unwrap_or(self.total);
+        let limit = limits.total.unwrap_or(self.options.total);
         let client = if limits.direct {
             &self.direct
         } else {
@@ -130,7 +139,7 @@ impl Exchange {
         let mut request = reqwest::Request::try_from(request).map_err(failed)?;
         *request.timeout_mut() = Some(limit);
         let mut response = client.execute(request).await.map_err(failed)?;
-        let cap = limits.answer.unwrap_or(self.answer);
+        let cap = limits.answer.unwrap_or(self.options.answer);
         let too_large = || HttpError::Body {
             host: host.clone(),
             reason: format!("more than {cap} bytes"),
@@ -160,6 +169,16 @@ impl HttpExchange for Exchange {
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         self.exchange(request).boxed()
+    }
+
+    fn to_peer(&self, peer: &Peer) -> Result<Arc<dyn HttpExchange>, HttpError> {
+        let mut options = ExchangeOptions::clone(&self.options);
+        if peer.authorities.is_some() {
+            options.bundle.clone_from(&peer.authorities);
+            options.extra.clear();
+        }
+        options.certificate.clone_from(&peer.certificate);
+        Ok(Arc::new(Self::new(&options)?))
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Sealed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A peer that answers every connection with the same bytes.
@@ -91,13 +92,29 @@ async fn a_closed_port_is_a_connect_error_without_query() {
 
 /// A TLS peer named `localhost` with its own authority: URL and the authority's PEM.
 async fn tls_peer() -> (String, Vec<u8>) {
+    tls_peer_that_asks(None).await
+}
+
+/// The same, which asks for a certificate of `authority` (PEM).
+async fn tls_peer_that_asks(authority: Option<&[u8]>) -> (String, Vec<u8>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+        .unwrap();
+    let config = match authority {
+        None => config.with_no_client_auth(),
+        Some(pem) => config.with_client_cert_verifier(
+            rustls::server::WebPkiClientVerifier::builder_with_provider(
+                Arc::new(roots::roots(Some(pem), &[]).unwrap()),
+                provider,
+            )
+            .build()
+            .unwrap(),
+        ),
+    };
+    let config = config
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -139,6 +156,42 @@ async fn only_a_trusted_authority_is_talked_to() {
         let exchange = Exchange::new(&options).unwrap();
         let answer = exchange.send(get(&url, DIRECT)).await.unwrap();
         assert_eq!(answer.body().as_ref(), b"ok");
+    }
+}
+
+#[tokio::test]
+async fn a_peer_has_its_own_authorities_and_sees_our_certificate() {
+    let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
+    let (url, authorities) = tls_peer_that_asks(Some(made.cert.pem().as_bytes())).await;
+    let certificate = ClientCertificate {
+        chain: made.cert.pem().into_bytes(),
+        key: Sealed::new(made.signing_key.serialize_pem().into()),
+    };
+    let to = |authorities, certificate| {
+        exchange().to_peer(&Peer {
+            authorities,
+            certificate,
+        })
+    };
+    let known = to(Some(authorities.clone()), Some(certificate.clone())).unwrap();
+    let answer = known.send(get(&url, DIRECT)).await.unwrap();
+    assert_eq!(answer.body().as_ref(), b"ok");
+    let unknown = to(Some(authorities.clone()), None).unwrap();
+    assert!(unknown.send(get(&url, DIRECT)).await.is_err());
+    let stranger = to(None, Some(certificate.clone())).unwrap();
+    assert!(stranger.send(get(&url, DIRECT)).await.is_err());
+    for broken in [
+        ClientCertificate {
+            chain: b"canary".to_vec(),
+            ..certificate.clone()
+        },
+        ClientCertificate {
+            key: Sealed::new("canary".into()),
+            ..certificate
+        },
+    ] {
+        let error = to(None, Some(broken)).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
     }
 }
 
