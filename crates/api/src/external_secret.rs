@@ -17,7 +17,7 @@ pub use target::{
     TemplateAs, TemplateEngine, TemplateFrom, TemplateItem, TemplateMergePolicy, TemplateMetadata,
     TemplateScope, TemplateSource,
 };
-pub use window::{SyncWindow, SyncWindowKind, SyncWindows};
+pub use window::{RefreshGate, SyncWindow, SyncWindowKind, SyncWindows};
 
 use crate::duration::{self, GoDuration};
 use crate::reference::StoreRef;

@@ -3,7 +3,7 @@
 //!
 //! Owns: specs and statuses of ExternalSecret, ClusterExternalSecret, SecretStore and
 //! ClusterSecretStore, their defaults and rules, constants that other programs rely on, Go
-//! durations. Refuses: metadata of objects, I/O, clocks, Kubernetes clients.
+//! durations and cron schedules. Refuses: metadata of objects, I/O, clocks, Kubernetes clients.
 //!
 //! Decoding is lenient: an object stored under an older or newer schema never makes the operator
 //! choke. Unknown fields are ignored, unknown enumeration values are kept for a clear report.
@@ -11,6 +11,7 @@
 mod cluster_external_secret;
 pub mod constants;
 mod crd;
+pub mod cron;
 mod decode;
 pub mod duration;
 mod external_secret;

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 use futures::future::BoxFuture;
-use keyless_controller::{Clients, Effect, Effects, LeaderElection, Operator, Options};
+use keyless_controller::{Clients, Clock, Effect, Effects, LeaderElection, Operator, Options};
 use keyless_identity::Environment;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,9 @@ pub struct Wish {
     pub metrics_addr: Option<String>,
     /// It takes part in the election of a leader.
     pub election: Option<LeaderElection>,
+    /// What its wall clock shows when it starts, in milliseconds since the Unix epoch, if not the
+    /// present time.
+    pub clock: Option<i64>,
 }
 
 /// A running operator.
@@ -90,6 +93,9 @@ impl Running {
                         RingClient::Config(config) => keyless_controller::connect(&config).await?,
                     };
                     let mut operator = Operator::with_environment(clients, environment, options)?;
+                    if let Some(moment) = wish.clock {
+                        operator = operator.timed_by(Clock::anchored(moment));
+                    }
                     if let Some(effects) = effects {
                         operator = operator.observed_by(effects);
                     }

@@ -489,6 +489,18 @@ impl World {
         )
     }
 
+    /// Another operator, for stores of `class`, whose clock shows `unix_millis` when it starts.
+    pub async fn operator_at(&self, class: &str, unix_millis: i64) -> Result<Running> {
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                clock: Some(unix_millis),
+                ..Wish::default()
+            },
+        )
+    }
+
     /// An operator for `class` that is killed before the effect of index `effects`; one that has
     /// nothing left to do by then is killed when it is done.
     pub async fn operator_that_dies_after(&self, class: &str, effects: usize) -> Result<()> {

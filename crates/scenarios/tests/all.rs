@@ -43,3 +43,5 @@ mod secrecy;
 mod shape;
 #[path = "all/stores.rs"]
 mod stores;
+#[path = "all/windows.rs"]
+mod windows;

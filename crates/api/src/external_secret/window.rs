@@ -1,8 +1,12 @@
 //! Times in which periodic reads may or may not happen.
 
+mod gate;
+
 use crate::duration::{self, GoDuration};
 use crate::rules;
 use crate::schema::{object, string_enum};
+
+pub use gate::RefreshGate;
 
 string_enum! {
     /// What the listed windows mean.
@@ -34,6 +38,14 @@ object! {
         },
         /// How long the window stays open, as a Go duration such as 2h.
         duration req "duration": String { .duration() },
+    }
+}
+
+impl SyncWindows {
+    /// The windows, read.
+    #[must_use]
+    pub fn gate(&self) -> RefreshGate {
+        RefreshGate::new(self)
     }
 }
 

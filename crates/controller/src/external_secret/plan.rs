@@ -102,17 +102,15 @@ pub fn step(facts: &Facts<'_>) -> Step {
     }
     let valid = !watched || (target.exists && target.hashed);
     let due = due(facts);
-    let wanted = match due {
-        Due::Now => true,
-        Due::At(_) | Due::Never => facts.failing || (facts.refetch && due != Due::Never),
-    };
+    let wanted = due == Due::Now;
     if valid && wanted && overdue_at_start(facts) {
         let interval = interval(facts.spec).unwrap_or_default();
         let wait = phase::overdue(interval, phase::seed(&facts.object.uid));
-        let wait = i64::try_from(wait.as_millis()).unwrap_or(0);
-        return Step::Rest {
-            until: Some(facts.now + wait),
-        };
+        let until = facts.now + i64::try_from(wait.as_millis()).unwrap_or(0);
+        // A sync window that closes meanwhile must not be missed.
+        if open_from(facts.spec, until) == Some(until) {
+            return Step::Rest { until: Some(until) };
+        }
     }
     if valid && !wanted {
         return Step::Rest {
@@ -153,7 +151,8 @@ pub fn interval(spec: &ExternalSecretSpec) -> Option<Duration> {
     spec.refresh_interval().ok().and_then(|i| i.positive())
 }
 
-/// When the next periodic refresh of an object read at `refreshed` is due.
+/// When the next periodic refresh of an object read at `refreshed` is due: at its phase, or when
+/// the sync windows let it.
 #[must_use]
 pub fn next_refresh(
     object: &ExternalSecret,
@@ -164,24 +163,37 @@ pub fn next_refresh(
         return None;
     }
     let interval = interval(spec)?;
-    Some(phase::next(refreshed, interval, phase::seed(&object.uid)))
+    let next = phase::next(refreshed, interval, phase::seed(&object.uid));
+    open_from(spec, next)
 }
 
-/// Whether the values are to be read because of policy, change or age.
+/// The first moment from `at` on when the sync windows allow a periodic refresh.
+fn open_from(spec: &ExternalSecretSpec, at: i64) -> Option<i64> {
+    match &spec.sync_windows {
+        None => Some(at),
+        Some(windows) => windows.gate().next_open(at),
+    }
+}
+
+/// Whether the values are to be read because of policy, change, age, a failure or a changed store.
+///
+/// Sync windows hold back what is due by time, and what only repeats or anticipates that: a retry,
+/// and a read because of a changed store. The first read and a changed object pass.
 fn due(facts: &Facts<'_>) -> Due {
     let object = facts.object;
     let synced = object.synced.as_deref();
     let changed = synced != Some(&*object.fingerprint);
     match facts.spec.refresh_policy() {
         RefreshPolicy::CreatedOnce => match (synced, object.refresh_time) {
-            (Some(_), Some(_)) => Due::Never,
+            (Some(_), Some(_)) if !facts.failing => Due::Never,
             _ => Due::Now,
         },
         RefreshPolicy::OnChange if changed || object.refresh_time.is_none() => Due::Now,
+        RefreshPolicy::OnChange if facts.failing => Due::Now,
         RefreshPolicy::OnChange => Due::Never,
         _ => {
             let Some(interval) = interval(facts.spec) else {
-                return if synced.is_some() {
+                return if synced.is_some() && !facts.failing {
                     Due::Never
                 } else {
                     Due::Now
@@ -194,11 +206,14 @@ fn due(facts: &Facts<'_>) -> Due {
             match refreshed {
                 // In the future: another clock wrote it.
                 Some(time) if time <= facts.now + 1000 => {
-                    let next = phase::next(time, interval, phase::seed(&object.uid));
-                    if next <= facts.now {
-                        Due::Now
-                    } else {
-                        Due::At(next)
+                    let next = match facts.failing || facts.refetch {
+                        true => facts.now,
+                        false => phase::next(time, interval, phase::seed(&object.uid)),
+                    };
+                    match open_from(facts.spec, next.max(facts.now)) {
+                        Some(open) if open <= facts.now => Due::Now,
+                        Some(open) => Due::At(open),
+                        None => Due::Never,
                     }
                 }
                 _ => Due::Now,

@@ -328,7 +328,14 @@ async fn finish(
     let interval = spec.and_then(plan::interval);
     note(context, object, &ended.outcome, now);
     apply::tell_applied(context, object, &ended.applied);
-    let status = status::wanted(object, &ended.outcome, ended.binding.as_deref(), now);
+    let remark = spec.map(status::remark).unwrap_or_default();
+    let status = status::wanted(
+        object,
+        &ended.outcome,
+        ended.binding.as_deref(),
+        &remark,
+        now,
+    );
     let news = status::is_news(object, &status);
     if status::worth_writing(object, &status, interval, context.options.status_interval)
         && let Err(error) = apply::write_status(context, writer, object, &status).await

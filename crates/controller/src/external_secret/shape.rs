@@ -18,8 +18,7 @@ use crate::object::{ExternalSecret, json_map};
 use crate::render::Renderer;
 
 /// What this operator does not act on. Silence would be worse than an error.
-const MISSING: [&str; 4] = [
-    "spec.syncWindows",
+const MISSING: [&str; 3] = [
     "spec.target.manifest",
     "spec.data.sourceRef.generatorRef",
     "spec.dataFrom.sourceRef.generatorRef",

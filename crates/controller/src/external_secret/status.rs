@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keyless_api::constants::{condition, message, reason};
+use keyless_api::{ExternalSecretSpec, SyncWindows};
 use serde_json::{Value, json};
 
 use super::problem::Failed;
@@ -51,27 +52,40 @@ pub struct Status {
     pub binding: Option<Box<str>>,
 }
 
+/// What is worth telling about a spec that was synced nevertheless; empty if nothing is.
+#[must_use]
+pub fn remark(spec: &ExternalSecretSpec) -> String {
+    let gate = spec.sync_windows.as_ref().map(SyncWindows::gate);
+    gate.map_or_else(String::new, |gate| gate.remarks().join("; "))
+}
+
 /// What the status is to be after `outcome` at `now`. `binding` is the target's name if a write
-/// to it was attempted or found unneeded.
+/// to it was attempted or found unneeded; `remark` is told behind a success.
 #[must_use]
 pub fn wanted(
     object: &ExternalSecret,
     outcome: &Outcome,
     binding: Option<&str>,
+    remark: &str,
     now: i64,
 ) -> Status {
     let (status, reason, message) = outcome.condition();
+    let failed = matches!(outcome, Outcome::Failed(_));
+    let message: Box<str> = match remark {
+        "" => message.into(),
+        _ if failed => message.into(),
+        remark => format!("{message}; {remark}").into(),
+    };
     let old = object.ready.as_ref();
     let since = match old.filter(|r| &*r.status == status && !r.since.is_empty()) {
         Some(ready) => ready.since.clone(),
         None => rfc3339(now).into(),
     };
-    let failed = matches!(outcome, Outcome::Failed(_));
     Status {
         ready: Ready {
             status: status.into(),
             reason: reason.into(),
-            message: message.into(),
+            message,
             since,
         },
         refresh_time: if failed {
@@ -208,7 +222,7 @@ mod tests {
     #[test]
     fn a_failure_keeps_the_last_success() {
         let old = synced();
-        let status = wanted(&old, &failed(), None, NOW);
+        let status = wanted(&old, &failed(), None, "", NOW);
         assert_eq!(status.refresh_time, old.refresh_time);
         assert_eq!(status.synced, old.synced);
         assert_eq!(&*status.ready.since, "2026-01-01T00:01:01Z");
@@ -217,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_only_with_the_status() {
-        let status = wanted(&synced(), &Outcome::Retained, None, NOW);
+        let status = wanted(&synced(), &Outcome::Retained, None, "", NOW);
         assert_eq!(&*status.ready.since, "2026-01-01T00:00:00Z");
     }
 
@@ -229,6 +243,7 @@ mod tests {
                 &old,
                 &Outcome::Synced,
                 Some("a"),
+                "",
                 old.refresh_time.unwrap() + m * 60_000,
             )
         };
@@ -249,15 +264,15 @@ mod tests {
     #[test]
     fn news_is_always_written() {
         let old = synced();
-        let mut status = wanted(&old, &Outcome::Synced, Some("a"), NOW);
+        let mut status = wanted(&old, &Outcome::Synced, Some("a"), "", NOW);
         status.synced = Some("other".into());
         assert!(worth_writing(&old, &status, None, Duration::MAX));
-        let status = wanted(&old, &Outcome::Synced, Some("renamed"), NOW);
+        let status = wanted(&old, &Outcome::Synced, Some("renamed"), "", NOW);
         assert!(worth_writing(&old, &status, None, Duration::MAX));
         let fresh = object("{}");
         assert!(worth_writing(
             &fresh,
-            &wanted(&fresh, &failed(), None, NOW),
+            &wanted(&fresh, &failed(), None, "", NOW),
             None,
             Duration::MAX
         ));
@@ -266,9 +281,9 @@ mod tests {
     #[test]
     fn a_repeated_failure_is_not_written_again() {
         let mut object = synced();
-        let first = wanted(&object, &failed(), None, NOW);
+        let first = wanted(&object, &failed(), None, "", NOW);
         object.ready = Some(first.ready.clone());
-        let second = wanted(&object, &failed(), None, NOW + 60_000);
+        let second = wanted(&object, &failed(), None, "", NOW + 60_000);
         assert!(!worth_writing(
             &object,
             &second,
@@ -278,9 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn a_remark_follows_a_success_and_hides_no_failure() {
+        let spec = keyless_api::decode(&json!({"syncWindows": {"kind": "allow",
+            "windows": [{"schedule": "99 99 * * *", "duration": "1h"}]}}))
+        .unwrap();
+        let remark = remark(&spec);
+        let synced = wanted(&synced(), &Outcome::Synced, None, &remark, NOW);
+        assert_eq!(
+            &*synced.ready.message,
+            "secret synced; spec.syncWindows.windows[0].schedule \"99 99 * * *\" is ignored: \
+             minute 99 is not in 0-59; no window ever opens, so no periodic refresh happens"
+        );
+        let failed = wanted(&object("{}"), &failed(), None, &remark, NOW);
+        assert!(!failed.ready.message.contains("window"));
+        assert_eq!(super::remark(&ExternalSecretSpec::default()), "");
+    }
+
+    #[test]
     fn conditions_of_other_types_survive() {
         let object = object(r#"{"conditions":[{"type":"Mine","status":"True"}]}"#);
-        let status = wanted(&object, &Outcome::Synced, Some("a"), NOW);
+        let status = wanted(&object, &Outcome::Synced, Some("a"), "", NOW);
         let patch: Value = serde_json::from_str(&patch(&object, &status)).unwrap();
         assert_eq!(patch["status"]["conditions"][0]["type"], "Mine");
         assert_eq!(patch["status"]["conditions"][1]["type"], "Ready");

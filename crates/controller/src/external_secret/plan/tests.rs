@@ -349,6 +349,87 @@ fn nothing_found() {
     assert_eq!(empty(&spec, 1, &VALID), Empty::No);
 }
 
+/// 2.2.6. NOW is 1 January 2026, 00:01:01 UTC.
+#[test]
+fn sync_windows_hold_back_what_is_due_by_time() {
+    let spec = |kind: &str, schedule: &str, duration: &str| {
+        json!({"refreshInterval": "1s", "syncWindows": {"kind": kind,
+            "windows": [{"schedule": schedule, "duration": duration}]}})
+    };
+    let two = NOW - 61_000 + 2 * HOUR;
+    let night = spec("allow", "0 2 * * *", "1h");
+    let until = |until| Step::Rest { until: Some(until) };
+    assert_eq!(Case::new(&night, Some(HOUR)).step(), until(two));
+    let midnight = spec("deny", "0 0 * * *", "2h");
+    assert_eq!(Case::new(&midnight, Some(HOUR)).step(), until(two));
+    assert!(fetches(&Case::new(
+        &spec("allow", "0 0 * * *", "2h"),
+        Some(HOUR)
+    )));
+    assert!(fetches(&Case::new(
+        &spec("deny", "0 2 * * *", "1h"),
+        Some(HOUR)
+    )));
+    // Exactly the ends: open since 00:01:01 would be too fine for cron, so the end is moved.
+    assert_eq!(
+        Case::new(&spec("allow", "0 0 * * *", "1m1s"), Some(HOUR)).step(),
+        until(NOW - 61_000 + 24 * HOUR)
+    );
+    assert!(fetches(&Case::new(
+        &spec("allow", "0 0 * * *", "1m1.001s"),
+        Some(HOUR)
+    )));
+    // No window ever opens: it sleeps and does not spin.
+    for schedule in ["99 99 * * *", "0 0 30 2 *"] {
+        assert_eq!(
+            Case::new(&spec("allow", schedule, "1h"), Some(HOUR)).step(),
+            NEVER
+        );
+        assert!(fetches(&Case::new(
+            &spec("deny", schedule, "1h"),
+            Some(HOUR)
+        )));
+    }
+    // A retry and a changed store only repeat or anticipate.
+    let mut case = Case::new(&night, Some(HOUR));
+    case.failing = true;
+    assert_eq!(case.step(), until(two));
+    case.failing = false;
+    case.refetch = true;
+    assert_eq!(case.step(), until(two));
+    // What is not due by time passes.
+    for urgent in [
+        Case::new(&night, None),
+        Case::new(&night, Some(HOUR)).changed(),
+        Case::new(&night, Some(HOUR)).target(Target::default()),
+    ] {
+        assert!(fetches(&urgent));
+    }
+    let next = |spec: &Value| {
+        let case = Case::new(spec, Some(0));
+        next_refresh(&case.object, &case.spec, NOW)
+    };
+    assert_eq!(next(&night), Some(two));
+    assert_eq!(next(&spec("allow", "0 0 30 2 *", "1h")), None);
+    assert!(next(&spec("allow", "@hourly", "1h")).is_some_and(|t| t <= NOW + 1000));
+}
+
+/// Work that is spread after a start stays inside its window.
+#[test]
+fn a_spread_start_misses_no_window() {
+    for (duration, spread) in [("24h", true), ("1m1.001s", false)] {
+        let spec = json!({"refreshInterval": "1h", "syncWindows": {"kind": "allow",
+            "windows": [{"schedule": "0 0 * * *", "duration": duration}]}});
+        let mut case = Case::new(&spec, Some(2 * HOUR)).lane(Lane::Periodic);
+        case.first_look = true;
+        assert_eq!(
+            matches!(case.step(), Step::Rest { .. }),
+            spread,
+            "{duration}"
+        );
+    }
+}
+
 proptest! {
     /// Nothing rests for ever that has an interval, and nothing rests beyond it.
     #[test]
