@@ -23,6 +23,8 @@ pub struct Wish {
     pub metrics_addr: Option<String>,
     /// It takes part in the election of a leader.
     pub election: Option<LeaderElection>,
+    /// The only namespace that it watches, if there is one.
+    pub namespace: Option<String>,
     /// What its wall clock shows when it starts, in milliseconds since the Unix epoch, if not the
     /// present time.
     pub clock: Option<i64>,
@@ -70,6 +72,7 @@ impl Running {
             live_addr: None,
             controller_class: wish.class.unwrap_or_else(|| "default".to_owned()),
             leader_election: wish.election,
+            namespace: wish.namespace,
             ..crate::world::quick_options()
         };
         let (stop, stopped) = oneshot::channel();

@@ -489,12 +489,14 @@ impl World {
         )
     }
 
-    /// Another operator, for stores of `class`, whose clock shows `unix_millis` when it starts.
+    /// Another operator, for stores of `class` in this namespace, whose clock shows `unix_millis`
+    /// when it starts.
     pub async fn operator_at(&self, class: &str, unix_millis: i64) -> Result<Running> {
         Running::start(
             self.ring,
             Wish {
                 class: Some(class.to_owned()),
+                namespace: Some(self.ns.clone()),
                 clock: Some(unix_millis),
                 ..Wish::default()
             },
