@@ -208,11 +208,15 @@ fn field(least: u32, most: u32) -> impl Strategy<Value = (Vec<u32>, String, bool
     let one = move || (least..=most).prop_map(|n| (vec![n], n.to_string(), false));
     let range = (least..=most, least..=most, 1u32..40).prop_map(|(a, b, step)| {
         let (low, high) = (a.min(b), a.max(b));
-        let numbers = (low..=high).filter(|n| (n - low) % step == 0).collect();
+        let numbers = (low..=high)
+            .filter(|n| (n - low).is_multiple_of(step))
+            .collect();
         (numbers, format!("{low}-{high}/{step}"), false)
     });
     let step = (2u32..40).prop_map(move |step| {
-        let numbers = (least..=most).filter(|n| (n - least) % step == 0).collect();
+        let numbers = (least..=most)
+            .filter(|n| (n - least).is_multiple_of(step))
+            .collect();
         (numbers, format!("*/{step}"), false)
     });
     let list = prop::collection::vec(one(), 1..4).prop_map(|parts| {
