@@ -6,6 +6,8 @@ use crate::duration::{self, GoDuration};
 use crate::external_secret::ExternalSecretSpec;
 use crate::reference::LabelSelector;
 use crate::schema::{Node, object};
+use crate::selector::NamespaceSelection;
+use crate::validate::Violation;
 
 object! {
     /// The ExternalSecret to create, and the namespaces to create it in.
@@ -85,16 +87,24 @@ impl ClusterExternalSecretSpec {
         name.filter(|name| !name.is_empty()).unwrap_or(own_name)
     }
 
-    /// Whether a namespace gets an ExternalSecret, by its name and labels.
-    #[must_use]
-    pub fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-        let selectors = self
-            .namespace_selectors
-            .iter()
-            .chain(&self.namespace_selector);
-        self.namespaces.iter().any(|name| name == namespace)
-            || selectors
-                .into_iter()
-                .any(|selector| selector.matches(labels))
+    /// Which namespaces get an ExternalSecret.
+    ///
+    /// # Errors
+    /// Every selector that means nothing; it must not be taken for one that selects nothing,
+    /// because what is not selected is removed.
+    pub fn selection(&self) -> Result<NamespaceSelection, Vec<Violation>> {
+        let numbered = self.namespace_selectors.iter().enumerate();
+        let numbered = numbered.map(|(n, s)| (format!("spec.namespaceSelectors[{n}]"), s));
+        let single = self.namespace_selector.iter();
+        let single = single.map(|s| ("spec.namespaceSelector".to_owned(), s));
+        let selectors: Vec<_> = numbered.chain(single).collect();
+        let violations = selectors.iter().flat_map(|(path, s)| s.violations(path));
+        let violations: Vec<Violation> = violations.collect();
+        if violations.is_empty() {
+            let selectors = selectors.into_iter().map(|(_, s)| s.clone());
+            Ok(NamespaceSelection::new(&self.namespaces, selectors))
+        } else {
+            Err(violations)
+        }
     }
 }

@@ -19,6 +19,7 @@ mod reference;
 pub mod regexp;
 mod rules;
 mod schema;
+mod selector;
 mod status;
 mod store;
 pub mod unsupported;
@@ -37,6 +38,7 @@ pub use reference::{
     LabelSelectorRequirement, SecretKeySelector, SecretReference, SelectorOperator,
     ServiceAccountSelector, SourceRef, StoreKind, StoreRef,
 };
+pub use selector::NamespaceSelection;
 pub use status::{Condition, LocalReference};
 pub use store::*;
 pub use unsupported::Support;

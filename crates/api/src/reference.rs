@@ -191,30 +191,3 @@ impl StoreRef {
         self.name.as_deref().unwrap_or_default()
     }
 }
-
-impl LabelSelector {
-    /// Whether an object with these labels is selected. An unknown operator selects nothing.
-    #[must_use]
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
-            && self
-                .match_expressions
-                .iter()
-                .all(|requirement| requirement.matches(labels))
-    }
-}
-
-impl LabelSelectorRequirement {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        let value = labels.get(&self.key);
-        match SelectorOperator::from(self.operator.as_str()) {
-            SelectorOperator::In => value.is_some_and(|value| self.values.contains(value)),
-            SelectorOperator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
-            SelectorOperator::Exists => value.is_some(),
-            SelectorOperator::DoesNotExist => value.is_none(),
-            SelectorOperator::Other(_) => false,
-        }
-    }
-}

@@ -32,6 +32,9 @@ pub fn validate_cluster_external_secret(spec: &ClusterExternalSecretSpec) -> Vec
     if let Err(error) = spec.refresh_time() {
         findings.add("spec.refreshTime", error.to_string());
     }
+    if let Err(violations) = spec.selection() {
+        findings.0.extend(violations);
+    }
     findings.0
 }
 
