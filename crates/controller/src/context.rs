@@ -130,10 +130,10 @@ impl Context {
     }
 }
 
-/// The group in which the scheduler is fair: the store.
+/// The group in which the scheduler is fair: the store, or the ClusterExternalSecret.
 pub fn group(index: &Index, work: &Work) -> ObjectKey {
     match work {
-        Work::Store(key) => key.clone(),
+        Work::Store(key) | Work::ClusterExternalSecret(key) => key.clone(),
         Work::ExternalSecret(key) => index
             .external_secret(key)
             .map_or_else(|| key.clone(), crate::index::Entry::group),
@@ -171,11 +171,32 @@ impl<'a> Writer<'a> {
         body: String,
         intent: &str,
     ) -> Result<bytes::Bytes, Error> {
+        self.announce(&effect).await;
+        let requests = &self.context.requests;
+        requests.write(verb, path, body.into(), intent).await
+    }
+
+    /// As [`Writer::write`], but the answer is the whole object.
+    ///
+    /// # Errors
+    /// The API server refused.
+    pub async fn exchange(
+        &mut self,
+        effect: Effect,
+        verb: Verb,
+        path: &str,
+        body: String,
+        intent: &str,
+    ) -> Result<bytes::Bytes, Error> {
+        self.announce(&effect).await;
+        let requests = &self.context.requests;
+        requests.exchange(verb, path, body.into(), intent).await
+    }
+
+    async fn announce(&mut self, effect: &Effect) {
         if self.turn.is_none() {
             self.turn = Some(self.context.writers.turn(self.lane).await);
         }
-        self.context.effects.before(&effect).await;
-        let requests = &self.context.requests;
-        requests.write(verb, path, body.into(), intent).await
+        self.context.effects.before(effect).await;
     }
 }

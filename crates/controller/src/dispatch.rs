@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::index::Work;
 use crate::schedule::{Lane, Moment, backoff, phase};
 use crate::sinks::Feed;
-use crate::{Error, external_secret, store};
+use crate::{Error, cluster_external_secret, external_secret, store};
 
 /// How many are started before they get a chance to run.
 const BURST: u32 = 16;
@@ -77,6 +77,9 @@ async fn one(context: Arc<Context>, work: Work, lane: Lane) {
         match &work {
             Work::ExternalSecret(key) => external_secret::reconcile(&context, key, lane).await,
             Work::Store(key) => store::reconcile(&context, key, lane).await,
+            Work::ClusterExternalSecret(key) => {
+                cluster_external_secret::reconcile(&context, key, lane).await
+            }
         }
     };
     let next = match AssertUnwindSafe(reconcile).catch_unwind().await {

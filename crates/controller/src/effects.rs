@@ -22,6 +22,18 @@ pub enum Effect {
     WriteStoreStatus(ObjectKey),
     /// Our finalizers are taken off an ExternalSecret.
     RemoveFinalizer(ObjectKey),
+    /// An ExternalSecret is created for a ClusterExternalSecret.
+    CreateExternalSecret(ObjectKey),
+    /// An ExternalSecret is made as its ClusterExternalSecret says.
+    UpdateExternalSecret(ObjectKey),
+    /// An ExternalSecret that a ClusterExternalSecret made is deleted.
+    DeleteExternalSecret(ObjectKey),
+    /// A ClusterExternalSecret's status is written.
+    WriteClusterStatus(ObjectKey),
+    /// ESO's finalizer for a ClusterExternalSecret is taken off a namespace.
+    ReleaseNamespace(ObjectKey),
+    /// ESO's finalizer is taken off a ClusterExternalSecret.
+    ReleaseCluster(ObjectKey),
     /// An event is created about this object.
     CreateEvent(ObjectKey),
 }

@@ -1,15 +1,17 @@
 //! What exists, as plain Rust: changed by watch events and by our own successful writes.
 //!
-//! Owns: ExternalSecrets by key, by store and by target, stores, managed Secrets, namespaces,
-//! and the decision whom an event wakes. Refuses: I/O, time, and waking for our own echoes.
+//! Owns: ExternalSecrets by key, by store, by target and by controller, ClusterExternalSecrets,
+//! stores, managed Secrets, namespaces, and the decision whom an event wakes. Refuses: I/O, time, and waking for our own echoes.
 //!
 //! Echoes are told by resourceVersion: an event that is not newer than what is known changes
 //! nothing. A restarted list marks what it names; what it does not name is gone.
 
+mod cluster_external_secrets;
 mod external_secrets;
 mod secrets;
 mod stores;
 
+pub use cluster_external_secrets::{ClusterEntry, Scope, Standing};
 pub use external_secrets::{Entry, Failure};
 pub use secrets::SecretEntry;
 pub use stores::{Outcome, StoreEntry};
@@ -28,6 +30,8 @@ pub enum Work {
     ExternalSecret(ObjectKey),
     /// A SecretStore, or a ClusterSecretStore if the namespace is empty.
     Store(ObjectKey),
+    /// A ClusterExternalSecret; one that is gone may have left something to tidy up.
+    ClusterExternalSecret(ObjectKey),
 }
 
 /// Who must be worked on because of an event.
@@ -38,6 +42,8 @@ pub type Wakes = Vec<(Work, Lane)>;
 pub enum Kind {
     /// ExternalSecrets.
     ExternalSecrets,
+    /// ClusterExternalSecrets.
+    ClusterExternalSecrets,
     /// SecretStores.
     Stores,
     /// ClusterSecretStores.
@@ -55,10 +61,17 @@ pub struct Index {
     by_store: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Nearly always one each, so that a tree would be nearly empty five thousand times.
     by_target: HashMap<ObjectKey, Vec<ObjectKey>>,
+    /// ExternalSecrets by the name of the ClusterExternalSecret that made them.
+    by_controller: HashMap<Box<str>, BTreeSet<ObjectKey>>,
+    clusters: HashMap<ObjectKey, ClusterEntry>,
+    /// ClusterExternalSecrets by the name of the ExternalSecrets that they make.
+    by_template: HashMap<Box<str>, Vec<ObjectKey>>,
+    /// Namespaces by the name of the ClusterExternalSecret that ESO left a finalizer for.
+    held: HashMap<Box<str>, BTreeSet<Arc<str>>>,
     secrets: HashMap<ObjectKey, SecretEntry>,
     by_creator: HashMap<Box<str>, Vec<ObjectKey>>,
     stores: HashMap<ObjectKey, StoreEntry>,
-    namespaces: HashMap<Box<str>, (Namespace, u64)>,
+    namespaces: HashMap<Arc<str>, (Namespace, u64)>,
     names: BTreeSet<Arc<str>>,
     /// The number of the newest list of each kind; objects carry the number they were seen in.
     lists: HashMap<Kind, u64>,
@@ -74,17 +87,34 @@ impl Index {
     /// The list of `kind` is complete: forgets what it did not name.
     pub fn finish(&mut self, kind: Kind) -> Wakes {
         let mark = self.mark(kind);
+        let knew = self.knows_clusters();
         if !self.synced.contains(&kind) {
             self.synced.push(kind);
         }
+        let mut wakes = self.forget_unmarked(kind, mark);
+        if !knew && self.knows_clusters() {
+            wakes.extend(self.wake_clusters());
+        }
+        wakes
+    }
+
+    fn forget_unmarked(&mut self, kind: Kind, mark: u64) -> Wakes {
         match kind {
             Kind::ExternalSecrets => {
                 let gone = self.external_secrets.iter();
                 let gone = gone.filter(|(_, e)| e.mark < mark).map(|(k, _)| k.clone());
-                for key in gone.collect::<Vec<_>>() {
-                    self.remove_external_secret(&key);
-                }
-                Wakes::new()
+                let gone: Vec<_> = gone.collect();
+                gone.iter()
+                    .flat_map(|key| self.remove_external_secret(key))
+                    .collect()
+            }
+            Kind::ClusterExternalSecrets => {
+                let gone = self.clusters.iter();
+                let gone = gone.filter(|(_, e)| e.mark < mark).map(|(k, _)| k.clone());
+                let gone: Vec<_> = gone.collect();
+                gone.iter()
+                    .flat_map(|key| self.remove_cluster_external_secret(key))
+                    .collect()
             }
             Kind::Secrets => {
                 let gone = self.secrets.iter();
@@ -104,8 +134,12 @@ impl Index {
                 gone.iter().flat_map(|key| self.remove_store(key)).collect()
             }
             Kind::Namespaces => {
-                self.namespaces.retain(|_, (_, seen)| *seen >= mark);
-                Wakes::new()
+                let gone = self.namespaces.iter();
+                let gone = gone.filter(|(_, (_, seen))| *seen < mark);
+                let gone: Vec<_> = gone.map(|(name, _)| Arc::clone(name)).collect();
+                gone.iter()
+                    .flat_map(|name| self.remove_namespace(name))
+                    .collect()
             }
         }
     }
@@ -122,28 +156,51 @@ impl Index {
         self.namespaces.get(name).map(|(n, _)| n)
     }
 
+    /// All namespaces.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.values().map(|(namespace, _)| namespace)
+    }
+
     /// A namespace exists in this state. Its failing ExternalSecrets are woken when its labels
-    /// changed: a ClusterSecretStore may admit them now.
-    pub fn upsert_namespace(&mut self, namespace: Namespace) -> Wakes {
+    /// changed (a ClusterSecretStore may admit them now), and so is every ClusterExternalSecret
+    /// that selects it or did.
+    pub fn upsert_namespace(&mut self, mut namespace: Namespace) -> Wakes {
         let mark = self.mark(Kind::Namespaces);
-        let name = namespace.name.clone();
-        let old = self.namespaces.insert(name.clone(), (namespace, mark));
-        let (new, _) = match (self.namespaces.get(&name), old) {
-            (Some(new), Some((old, _))) if new.0.labels != old.labels => new,
-            _ => return Wakes::new(),
-        };
-        let failing = self
-            .external_secrets
-            .iter()
-            .filter(|(key, entry)| *key.namespace == *new.name && entry.failure.is_some());
-        failing
-            .map(|(key, _)| (Work::ExternalSecret(key.clone()), Lane::Event))
-            .collect()
+        namespace.name = self.intern_name(&namespace.name);
+        if let Some((known, seen)) = self.namespaces.get_mut(&namespace.name)
+            && known.version > namespace.version
+        {
+            *seen = mark;
+            return Wakes::new();
+        }
+        let name = Arc::clone(&namespace.name);
+        let new = namespace.clone();
+        let old = self.namespaces.insert(name, (namespace, mark));
+        let old = old.map(|(old, _)| old);
+        let relabelled = old.as_ref().is_some_and(|old| old.labels != new.labels);
+        let changed = old
+            .as_ref()
+            .is_none_or(|old| old.deleting != new.deleting || old.foreign != new.foreign);
+        let mut wakes = Wakes::new();
+        if relabelled {
+            let failing = self
+                .external_secrets
+                .iter()
+                .filter(|(key, entry)| key.namespace == new.name && entry.failure.is_some());
+            wakes.extend(failing.map(|(key, _)| (Work::ExternalSecret(key.clone()), Lane::Event)));
+        }
+        if relabelled || changed {
+            wakes.extend(self.namespace_changed(old.as_ref(), Some(&new)));
+        }
+        wakes
     }
 
     /// A namespace is gone.
-    pub fn remove_namespace(&mut self, name: &str) {
-        self.namespaces.remove(name);
+    pub fn remove_namespace(&mut self, name: &str) -> Wakes {
+        match self.namespaces.remove(name) {
+            Some((old, _)) => self.namespace_changed(Some(&old), None),
+            None => Wakes::new(),
+        }
     }
 
     fn mark(&self, kind: Kind) -> u64 {
@@ -152,16 +209,19 @@ impl Index {
 
     /// The same text as one shared allocation: five thousand keys have few namespaces.
     fn intern(&mut self, key: &ObjectKey) -> ObjectKey {
-        let namespace = match self.names.get(&*key.namespace) {
+        ObjectKey {
+            namespace: self.intern_name(&key.namespace),
+            name: Arc::clone(&key.name),
+        }
+    }
+
+    fn intern_name(&mut self, namespace: &Arc<str>) -> Arc<str> {
+        match self.names.get(namespace) {
             Some(known) => Arc::clone(known),
             None => {
-                self.names.insert(Arc::clone(&key.namespace));
-                Arc::clone(&key.namespace)
+                self.names.insert(Arc::clone(namespace));
+                Arc::clone(namespace)
             }
-        };
-        ObjectKey {
-            namespace,
-            name: Arc::clone(&key.name),
         }
     }
 

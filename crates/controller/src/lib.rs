@@ -9,6 +9,7 @@ mod backends;
 mod client;
 mod clock;
 mod cluster;
+mod cluster_external_secret;
 mod context;
 mod dispatch;
 mod effects;

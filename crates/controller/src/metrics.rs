@@ -85,6 +85,18 @@ pub const REFERENCE: &[Metric] = &[
         help: "Nanoseconds of the last validation of a ClusterSecretStore",
     },
     Metric {
+        name: "clusterexternalsecret_status_condition",
+        kind: "gauge",
+        labels: CONDITION,
+        help: "Condition of a ClusterExternalSecret: 1 for the status it has",
+    },
+    Metric {
+        name: "clusterexternalsecret_reconcile_duration",
+        kind: "gauge",
+        labels: OBJECT,
+        help: "Nanoseconds of the last reconcile of a ClusterExternalSecret",
+    },
+    Metric {
         name: "externalsecret_provider_api_calls_count",
         kind: "counter",
         labels: &["provider", "call", "status"],
@@ -179,6 +191,7 @@ pub fn render(context: &Context) -> String {
     let mut text = Text::default();
     external_secrets(&mut text, context, &state.index);
     stores(&mut text, &state.index);
+    cluster_external_secrets(&mut text, &state.index);
     usage(&mut text, &context.backends.usage());
     context.counters.durations.write(&mut text);
     text.begin("keyless_queue_depth");
@@ -284,6 +297,29 @@ fn external_secrets(text: &mut Text, context: &Context, index: &crate::index::In
             labels.push(("status", status.into()));
             text.owned(&labels, f64::from(u8::from(*ready.status == *status)));
         }
+    }
+}
+
+fn cluster_external_secrets(text: &mut Text, index: &crate::index::Index) {
+    text.begin("clusterexternalsecret_status_condition");
+    for (key, entry) in index.cluster_external_secrets() {
+        let Some((ready, _)) = &entry.object.status.ready else {
+            continue;
+        };
+        for status in ["True", "False"] {
+            let labels = [
+                ("name", &*key.name),
+                ("namespace", ""),
+                ("condition", "Ready"),
+                ("status", status),
+            ];
+            text.sample(&labels, f64::from(u8::from(**ready == *status)));
+        }
+    }
+    text.begin("clusterexternalsecret_reconcile_duration");
+    for (key, entry) in index.cluster_external_secrets() {
+        let labels = [("name", &*key.name), ("namespace", "")];
+        text.sample(&labels, entry.nanos as f64);
     }
 }
 

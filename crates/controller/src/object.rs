@@ -1,15 +1,18 @@
 //! What the operator remembers of an object, decoded straight from a watch event.
 //!
-//! Owns: keys, and compact forms of ExternalSecrets, stores, managed Secrets and namespaces.
+//! Owns: keys, and compact forms of ExternalSecrets, ClusterExternalSecrets, stores, managed
+//! Secrets and namespaces.
 //! Refuses: managedFields, bodies of Secrets, and anything that no decision needs. Five thousand
 //! objects must fit in a few MiB.
 
+mod cluster_external_secret;
 mod external_secret;
 mod metadata;
 mod namespace;
 mod secret;
 mod store;
 
+pub use cluster_external_secret::{ClusterExternalSecret, ClusterStatus, Template};
 pub use external_secret::{ExternalSecret, Ready};
 pub use metadata::{json_map, key_of};
 pub use namespace::Namespace;

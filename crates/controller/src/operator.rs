@@ -198,6 +198,9 @@ fn kinds(options: &Options) -> Vec<Kind> {
     if cluster {
         kinds.push(Kind::Namespaces);
     }
+    if cluster && options.cluster_external_secrets {
+        kinds.push(Kind::ClusterExternalSecrets);
+    }
     kinds.push(Kind::ExternalSecrets);
     kinds
 }
@@ -212,6 +215,12 @@ fn resource(kind: Kind, options: &Options) -> Resource {
         Kind::ExternalSecrets => (
             "externalsecrets",
             format!("{GROUP}{scope}/externalsecrets"),
+            "",
+            false,
+        ),
+        Kind::ClusterExternalSecrets => (
+            "clusterexternalsecrets",
+            format!("{GROUP}/clusterexternalsecrets"),
             "",
             false,
         ),
@@ -236,5 +245,22 @@ fn resource(kind: Kind, options: &Options) -> Resource {
         path,
         selector,
         metadata_only,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cluster_external_secrets_are_watched_unless_switched_off_or_out_of_sight() {
+        let watched = |change: fn(&mut Options)| {
+            let mut options = Options::default();
+            change(&mut options);
+            kinds(&options).contains(&Kind::ClusterExternalSecrets)
+        };
+        assert!(watched(|_| {}));
+        assert!(!watched(|o| o.cluster_external_secrets = false));
+        assert!(!watched(|o| o.namespace = Some("n".into())));
     }
 }

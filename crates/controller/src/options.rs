@@ -23,6 +23,8 @@ pub struct Options {
     pub secret_stores: bool,
     /// `--enable-cluster-store-reconciler`.
     pub cluster_secret_stores: bool,
+    /// `--enable-cluster-external-secret-reconciler`.
+    pub cluster_external_secrets: bool,
     /// `--store-requeue-interval`: how often a store is validated that does not say itself.
     pub store_requeue_interval: Duration,
     /// `--enable-flood-gate`: ExternalSecrets wait for a Ready store.
@@ -54,6 +56,7 @@ impl Default for Options {
             gatherers: 256,
             secret_stores: true,
             cluster_secret_stores: true,
+            cluster_external_secrets: true,
             store_requeue_interval: Duration::from_secs(300),
             flood_gate: true,
             generic_targets: false,

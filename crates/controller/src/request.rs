@@ -40,6 +40,8 @@ pub enum Verb {
     Put,
     /// JSON merge patch.
     MergePatch,
+    /// JSON patch: a list of operations, all or none of which are done.
+    JsonPatch,
     /// Delete; the body holds options.
     Delete,
 }
@@ -50,7 +52,7 @@ impl Verb {
             Self::Get => Method::GET,
             Self::Post => Method::POST,
             Self::Put => Method::PUT,
-            Self::MergePatch => Method::PATCH,
+            Self::MergePatch | Self::JsonPatch => Method::PATCH,
             Self::Delete => Method::DELETE,
         }
     }
@@ -58,6 +60,7 @@ impl Verb {
     const fn content_type(self) -> &'static str {
         match self {
             Self::MergePatch => "application/merge-patch+json",
+            Self::JsonPatch => "application/json-patch+json",
             _ => "application/json",
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch as signal;
 use crate::Error;
 use crate::context::Context;
 use crate::index::{Index, Kind, Wakes, Work};
-use crate::object::{ExternalSecret, Namespace, Secret, Store, key_of};
+use crate::object::{ClusterExternalSecret, ExternalSecret, Namespace, Secret, Store, key_of};
 use crate::watch::Sink;
 
 /// Where all sinks lead.
@@ -17,7 +17,7 @@ pub struct Feed {
     context: Arc<Context>,
     kinds: Arc<Vec<Kind>>,
     ready: signal::Sender<bool>,
-    /// Everything but the ExternalSecrets is known: work may begin.
+    /// Everything that an ExternalSecret needs is known: work may begin.
     open: signal::Sender<bool>,
     widened: Arc<AtomicBool>,
 }
@@ -47,7 +47,10 @@ impl Feed {
         let (all, others) = {
             let state = self.context.state();
             let synced = |k: &&Kind| state.index.is_synced(**k);
-            let others = self.kinds.iter().filter(|k| **k != Kind::ExternalSecrets);
+            // ClusterExternalSecrets wait by themselves, so that a cluster without their
+            // definition still gets its Secrets.
+            let waits = [Kind::ExternalSecrets, Kind::ClusterExternalSecrets];
+            let others = self.kinds.iter().filter(|k| !waits.contains(k));
             (
                 self.kinds.iter().all(|k| synced(&k)),
                 others.clone().all(|k| synced(&k)),
@@ -92,6 +95,10 @@ impl KindSink {
                 let object = ExternalSecret::decode(object)?;
                 Box::new(move |index| index.upsert_external_secret(object, initial))
             }
+            Kind::ClusterExternalSecrets => {
+                let object = ClusterExternalSecret::decode(object)?;
+                Box::new(move |index| index.upsert_cluster_external_secret(object, initial))
+            }
             Kind::Stores | Kind::ClusterStores => {
                 let store = Store::decode(object)?;
                 Box::new(move |index| index.upsert_store(store, initial))
@@ -130,16 +137,22 @@ impl Sink for KindSink {
         let context = &self.feed.context;
         match self.kind {
             Kind::ExternalSecrets => {
-                let mut state = context.state();
-                state.index.remove_external_secret(&key);
-                state.scheduler.forget(&Work::ExternalSecret(key));
+                context.change(|index| index.remove_external_secret(&key));
+                let work = Work::ExternalSecret(key);
+                context.state().scheduler.forget(&work);
+            }
+            Kind::ClusterExternalSecrets => {
+                // Forgotten first: what it leaves behind may wake it once more.
+                let work = Work::ClusterExternalSecret(key.clone());
+                context.state().scheduler.forget(&work);
+                context.change(|index| index.remove_cluster_external_secret(&key));
             }
             Kind::Stores | Kind::ClusterStores => {
                 context.change(|index| index.remove_store(&key));
                 context.state().scheduler.forget(&Work::Store(key));
             }
             Kind::Secrets => context.change(|index| index.remove_secret(&key, version)),
-            Kind::Namespaces => context.state().index.remove_namespace(&key.name),
+            Kind::Namespaces => context.change(|index| index.remove_namespace(&key.name)),
         }
     }
 

@@ -178,7 +178,7 @@ impl Watch {
             }
         };
         if !wait.is_zero() {
-            // Spread, so that the five watches of a restarted server do not come as one.
+            // Spread, so that the watches of a restarted server do not come as one.
             let spread = wait.mul_f64(rand::random_range(0.0..0.25));
             tokio::time::sleep(wait.min(BACKOFF_MAX) + spread).await;
             self.pause = (self.pause * 2).min(BACKOFF_MAX);

@@ -102,9 +102,10 @@ impl Index {
                 (true, _) => Lane::Event,
             };
             self.link_external_secret(&object);
-            self.external_secrets
-                .insert(key.clone(), Entry::new(object, mark));
-            return vec![(Work::ExternalSecret(key), lane)];
+            let mut wakes = vec![(Work::ExternalSecret(key.clone()), lane)];
+            wakes.extend(self.external_secret_changed(None, Some(&object)));
+            self.external_secrets.insert(key, Entry::new(object, mark));
+            return wakes;
         };
         entry.mark = mark;
         if object.version < entry.object.version {
@@ -112,32 +113,38 @@ impl Index {
         }
         let old = Arc::clone(&entry.object);
         if old.uid != object.uid {
-            self.remove_external_secret(&key);
-            return self.upsert_external_secret(object, false);
+            let mut wakes = self.remove_external_secret(&key);
+            wakes.extend(self.upsert_external_secret(object, false));
+            return wakes;
         }
         let changed = old.fingerprint != object.fingerprint
             || old.deleting != object.deleting
             || old.finalizers != object.finalizers;
         if changed {
             entry.failure = None;
+        }
+        let mut wakes = Wakes::new();
+        if changed || old.controller != object.controller {
             self.unlink_external_secret(&old);
             self.link_external_secret(&object);
+            wakes = self.external_secret_changed(Some(&old), Some(&object));
         }
         if let Some(entry) = self.external_secrets.get_mut(&key) {
             entry.object = Arc::new(object);
         }
         if changed {
-            vec![(Work::ExternalSecret(key), Lane::User)]
-        } else {
-            Wakes::new()
+            wakes.push((Work::ExternalSecret(key), Lane::User));
         }
+        wakes
     }
 
     /// An ExternalSecret is gone.
-    pub fn remove_external_secret(&mut self, key: &ObjectKey) {
-        if let Some(entry) = self.external_secrets.remove(key) {
-            self.unlink_external_secret(&entry.object);
-        }
+    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Wakes {
+        let Some(entry) = self.external_secrets.remove(key) else {
+            return Wakes::new();
+        };
+        self.unlink_external_secret(&entry.object);
+        self.external_secret_changed(Some(&entry.object), None)
     }
 
     /// The status that we wrote, with the resourceVersion that the write led to, so that an
@@ -170,6 +177,10 @@ impl Index {
             let readers = self.by_store.entry(store.clone()).or_default();
             readers.insert(object.key.clone());
         }
+        if let Some(controller) = &object.controller {
+            let made = self.by_controller.entry(controller.name.clone());
+            made.or_default().insert(object.key.clone());
+        }
     }
 
     fn unlink_external_secret(&mut self, object: &ExternalSecret) {
@@ -182,6 +193,14 @@ impl Index {
                 if readers.is_empty() {
                     self.by_store.remove(store);
                 }
+            }
+        }
+        if let Some(controller) = &object.controller
+            && let Some(made) = self.by_controller.get_mut(&controller.name)
+        {
+            made.remove(&object.key);
+            if made.is_empty() {
+                self.by_controller.remove(&controller.name);
             }
         }
     }

@@ -1,5 +1,8 @@
 //! An ExternalSecret as the operator remembers it.
 
+use std::collections::BTreeMap;
+
+use keyless_api::constants::GROUP;
 use keyless_api::{CreationPolicy, DecodeError, ExternalSecretSpec, RefreshPolicy, StoreKind};
 use keyless_secret::hash;
 use serde::Deserialize;
@@ -8,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::ObjectKey;
 use super::metadata::{Metadata, json_map, map_text};
+use crate::schedule::phase::seed;
 
 /// The Ready condition as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,19 @@ pub struct Ready {
     pub message: Box<str>,
     /// lastTransitionTime, as written.
     pub since: Box<str>,
+}
+
+/// The ClusterExternalSecret that an ExternalSecret was made by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its uid when the owner reference was written.
+    pub uid: Box<str>,
+    /// Where the owner reference stands in the list.
+    pub position: usize,
+    /// A hash of labels, annotations and spec of the ExternalSecret.
+    pub form: u64,
 }
 
 /// What other objects' events need to know of an ExternalSecret.
@@ -70,6 +87,8 @@ pub struct ExternalSecret {
     pub other_conditions: Vec<Box<str>>,
     /// `status.binding.name`.
     pub binding: Option<Box<str>>,
+    /// The ClusterExternalSecret that it was made by.
+    pub controller: Option<Box<Controller>>,
 }
 
 #[derive(Deserialize)]
@@ -117,8 +136,10 @@ impl ExternalSecret {
             ready: None,
             other_conditions: Vec::new(),
             binding: None,
+            controller: None,
             key,
         };
+        this.controller = controller(&meta, &this);
         if let Some(status) = raw.status {
             this.take_status(status.get());
         }
@@ -188,6 +209,37 @@ impl ExternalSecret {
     }
 }
 
+/// A hash of all that a ClusterExternalSecret decides about an ExternalSecret.
+#[must_use]
+pub fn form(
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+    spec: &Value,
+) -> u64 {
+    seed(&serde_json::json!([labels, annotations, spec]).to_string())
+}
+
+/// Most objects have none, and pay neither for the hash nor for its room.
+fn controller(meta: &Metadata<'_>, object: &ExternalSecret) -> Option<Box<Controller>> {
+    let mut owners = meta.owner_references.iter().enumerate();
+    let (position, owner) = owners.find(|(_, owner)| owner.controller)?;
+    let (group, _) = owner.api_version.split_once('/')?;
+    if group != GROUP || owner.kind != "ClusterExternalSecret" {
+        return None;
+    }
+    let spec = serde_json::from_str(&object.spec).unwrap_or_default();
+    Some(Box::new(Controller {
+        name: owner.name.as_ref().into(),
+        uid: owner.uid.as_ref().into(),
+        position,
+        form: form(
+            &json_map(&object.labels),
+            &json_map(&object.annotations),
+            &spec,
+        ),
+    }))
+}
+
 fn decode_spec(text: &str) -> Result<ExternalSecretSpec, DecodeError> {
     let value: Value = serde_json::from_str(text).map_err(|e| DecodeError {
         path: "spec".into(),
@@ -240,6 +292,37 @@ mod tests {
         assert_eq!(&*es.ready.clone().unwrap().reason, "SecretSynced");
         assert_eq!(es.other_conditions.len(), 1);
         assert!(es.fingerprint.starts_with("3-"));
+    }
+
+    #[test]
+    fn its_controller_is_a_cluster_external_secret_or_none() {
+        let decode = |owners: &str, label: &str| {
+            let text = format!(
+                r#"{{"metadata":{{"name":"a","labels":{{"l":"{label}"}},"ownerReferences":[{owners}]}},"spec":{{"x":1}}}}"#
+            );
+            ExternalSecret::decode(&text).unwrap().controller
+        };
+        let owner = |api: &str, kind: &str, controller: bool| {
+            format!(
+                r#"{{"apiVersion":"{api}","kind":"{kind}","name":"c","uid":"u","controller":{controller}}}"#
+            )
+        };
+        let ours = owner("external-secrets.io/v1beta1", "ClusterExternalSecret", true);
+        let other = owner("external-secrets.io/v1", "ClusterExternalSecret", false);
+        let found = decode(&format!("{other},{ours}"), "1").unwrap();
+        assert_eq!((&*found.name, &*found.uid, found.position), ("c", "u", 1));
+        let labels = [("l".to_owned(), "1".to_owned())].into();
+        let spec = serde_json::json!({"x": 1});
+        assert_eq!(found.form, form(&labels, &BTreeMap::new(), &spec));
+        assert_ne!(found.form, decode(&ours, "2").unwrap().form);
+        for none in [
+            other,
+            owner("example.com/v1", "ClusterExternalSecret", true),
+            owner("external-secrets.io/v1", "ClusterPushSecret", true),
+            String::new(),
+        ] {
+            assert_eq!(decode(&none, "1"), None);
+        }
     }
 
     #[test]

@@ -37,7 +37,10 @@ pub struct Metadata<'a> {
 
 /// One owner reference.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Owner<'a> {
+    #[serde(borrow, default)]
+    pub api_version: Cow<'a, str>,
     #[serde(borrow, default)]
     pub kind: Cow<'a, str>,
     #[serde(borrow, default)]
