@@ -54,6 +54,9 @@ pub struct Flags {
     /// Handle ClusterSecretStores
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     enable_cluster_store_reconciler: bool,
+    /// Handle ClusterExternalSecrets
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_cluster_external_secret_reconciler: bool,
     /// How often a store is validated that does not say itself
     #[arg(long, default_value = "5m0s", value_parser = duration)]
     store_requeue_interval: Duration,
@@ -155,6 +158,7 @@ impl Flags {
                 .map_or(defaults.writers, |n| n.max(defaults.writers)),
             secret_stores: self.enable_secret_store_reconciler,
             cluster_secret_stores: self.enable_cluster_store_reconciler,
+            cluster_external_secrets: self.enable_cluster_external_secret_reconciler,
             store_requeue_interval: self.store_requeue_interval,
             flood_gate: self.enable_flood_gate,
             extended_metric_labels: self.enable_extended_metric_labels,

@@ -60,9 +60,17 @@ const RULES: &[Rule] = &[
             "externalsecrets/finalizers",
             "secretstores/status",
             "clustersecretstores/status",
+            "clusterexternalsecrets",
             "clusterexternalsecrets/status",
+            "clusterexternalsecrets/finalizers",
         ],
         verbs: &["update", "patch"],
+    },
+    Rule {
+        why: "what a ClusterExternalSecret makes in each of its namespaces",
+        groups: &["external-secrets.io"],
+        resources: &["externalsecrets"],
+        verbs: &["create", "delete"],
     },
     Rule {
         why: "the Secrets that are written, and credentials that stores name",
@@ -85,10 +93,16 @@ const RULES: &[Rule] = &[
         verbs: &["create"],
     },
     Rule {
-        why: "the conditions of ClusterSecretStores",
+        why: "the conditions of ClusterSecretStores, the namespaces of ClusterExternalSecrets",
         groups: &[""],
         resources: &["namespaces"],
         verbs: &["get", "list", "watch"],
+    },
+    Rule {
+        why: "finalizers that External Secrets Operator left on namespaces are taken off",
+        groups: &[""],
+        resources: &["namespaces"],
+        verbs: &["patch"],
     },
     Rule {
         why: "what happened, told on the object",

@@ -15,7 +15,7 @@ mod ring;
 mod run;
 mod world;
 
-pub use operator::Running;
+pub use operator::{Notes, Running};
 pub use ring::Kind;
 pub use run::{run, run_alone};
 pub use world::{World, data};

@@ -19,6 +19,10 @@ pub struct Wish {
     pub class: Option<String>,
     /// It stops for ever before the effect of this index.
     pub dies_after: Option<usize>,
+    /// Only effects of ClusterExternalSecrets count.
+    pub clusters_only: bool,
+    /// Where it notes each effect of ClusterExternalSecrets.
+    pub notes: Option<Notes>,
     /// Where it serves its metrics.
     pub metrics_addr: Option<String>,
     /// It takes part in the election of a leader.
@@ -30,6 +34,9 @@ pub struct Wish {
     pub clock: Option<i64>,
 }
 
+/// Effects of ClusterExternalSecrets, as they came.
+pub type Notes = Arc<std::sync::Mutex<Vec<Effect>>>;
+
 /// A running operator.
 pub struct Running {
     stop: Option<oneshot::Sender<()>>,
@@ -39,16 +46,21 @@ pub struct Running {
 
 /// Lets some effects pass, and none after them.
 struct Dies {
+    clusters_only: bool,
     left: AtomicUsize,
     told: std::sync::Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Effects for Dies {
-    fn before<'a>(&'a self, _: &'a Effect) -> BoxFuture<'a, ()> {
-        let alive = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
-            .is_ok();
+    fn before<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, ()> {
+        let counts = !self.clusters_only || is_of_cluster(effect);
+        let alive = if counts {
+            self.left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                .is_ok()
+        } else {
+            self.told.lock().is_ok_and(|told| told.is_some())
+        };
         if alive {
             return Box::pin(std::future::ready(()));
         }
@@ -57,6 +69,32 @@ impl Effects for Dies {
         }
         Box::pin(std::future::pending())
     }
+}
+
+/// Notes and lets everything pass.
+struct Noted(Notes);
+
+impl Effects for Noted {
+    fn before<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, ()> {
+        if is_of_cluster(effect)
+            && let Ok(mut notes) = self.0.lock()
+        {
+            notes.push(effect.clone());
+        }
+        Box::pin(std::future::ready(()))
+    }
+}
+
+fn is_of_cluster(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::CreateExternalSecret(_)
+            | Effect::UpdateExternalSecret(_)
+            | Effect::DeleteExternalSecret(_)
+            | Effect::WriteClusterStatus(_)
+            | Effect::ReleaseNamespace(_)
+            | Effect::ReleaseCluster(_)
+    )
 }
 
 impl Running {
@@ -77,12 +115,17 @@ impl Running {
         };
         let (stop, stopped) = oneshot::channel();
         let (tell, died) = oneshot::channel();
-        let effects: Option<Arc<dyn Effects>> = wish.dies_after.map(|n| {
+        let notes = wish
+            .notes
+            .map(|notes| Arc::new(Noted(notes)) as Arc<dyn Effects>);
+        let dies = wish.dies_after.map(|n| {
             Arc::new(Dies {
+                clusters_only: wish.clusters_only,
                 left: AtomicUsize::new(n),
                 told: std::sync::Mutex::new(Some(tell)),
             }) as Arc<dyn Effects>
         });
+        let effects = dies.or(notes);
         let client = ring.config.clone();
         let thread = std::thread::Builder::new()
             .name("operator".into())

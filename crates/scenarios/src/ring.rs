@@ -43,7 +43,7 @@ pub struct Ring {
     metrics_addr: String,
     _control_plane: Option<ControlPlane>,
     _folder: TempDir,
-    _operator: std::sync::Mutex<Option<Running>>,
+    operator: std::sync::Mutex<Option<Running>>,
 }
 
 /// What an operator needs to reach the ring's API.
@@ -119,17 +119,44 @@ impl Ring {
             metrics_addr: free_address()?,
             _control_plane: control_plane,
             _folder: folder,
-            _operator: std::sync::Mutex::new(None),
+            operator: std::sync::Mutex::new(None),
         };
         ring.block_on(ring.furnish())
             .context("cannot furnish the ring")?;
-        let wish = crate::operator::Wish {
-            metrics_addr: Some(ring.metrics_addr.clone()),
-            ..crate::operator::Wish::default()
-        };
-        let operator = Running::start(&ring, wish)?;
-        *ring._operator.lock().map_err(|_| anyhow!("poisoned"))? = Some(operator);
+        ring.start_operator()?;
         Ok(Some(ring))
+    }
+
+    /// Starts the ring's operator unless it runs.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_operator(&self) -> Result<()> {
+        let mut operator = self.operator.lock().map_err(|_| anyhow!("poisoned"))?;
+        if operator.is_none() {
+            let wish = crate::operator::Wish {
+                metrics_addr: Some(self.metrics_addr.clone()),
+                ..crate::operator::Wish::default()
+            };
+            *operator = Some(Running::start(self, wish)?);
+        }
+        Ok(())
+    }
+
+    /// Stops the ring's operator; the scenario must have the ring alone. It is started again
+    /// when the scenario has ended.
+    ///
+    /// # Errors
+    /// When it ended with an error.
+    pub async fn stop_operator(&self) -> Result<()> {
+        let running = {
+            let mut operator = self.operator.lock().map_err(|_| anyhow!("poisoned"))?;
+            operator.take()
+        };
+        match running {
+            Some(running) => running.stop().await,
+            None => Ok(()),
+        }
     }
 
     /// What the ring's operator serves at /metrics.

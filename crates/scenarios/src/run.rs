@@ -52,6 +52,7 @@ fn perform<F: Future<Output = Result<()>>>(
         let world = World::new(ring, name).await?;
         let left = world.clone();
         let result = scenario(world).await;
+        ring.start_operator()?;
         left.clear().await?;
         result
     });

@@ -15,6 +15,8 @@ use crate::log::Log;
 use crate::operator::{Running, Wish};
 use crate::ring::{ACCOUNT, Kind, MALFORMED, Ring};
 
+mod cluster;
+
 /// A scenario's place.
 #[derive(Clone)]
 pub struct World {
@@ -23,8 +25,8 @@ pub struct World {
     /// The namespace that belongs to this scenario.
     pub ns: String,
     ring: &'static Ring,
-    /// Cluster-scoped objects to remove at the end.
-    cluster_stores: Arc<std::sync::Mutex<Vec<String>>>,
+    /// Cluster-scoped objects to remove at the end: kind and name.
+    cluster_wide: Arc<std::sync::Mutex<Vec<(&'static str, String)>>>,
 }
 
 /// Counts of AWS calls at one moment, by `service:Api`.
@@ -96,28 +98,43 @@ impl World {
             api: ring.api.clone(),
             ns,
             ring,
-            cluster_stores: Arc::default(),
+            cluster_wide: Arc::default(),
         })
     }
 
     /// Removes what would go on working beside other scenarios.
     pub async fn clear(&self) -> Result<()> {
+        let owned = std::mem::take(
+            &mut *self
+                .cluster_wide
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        // Last made, first removed: what makes objects goes before they do.
+        for (kind, name) in owned.iter().rev() {
+            if *kind == "ClusterExternalSecret" || *kind == "Namespace" {
+                let free = json!({"metadata": {"finalizers": null}});
+                if self.api.get(kind, "", name).await?.is_some() {
+                    self.api.patch(kind, "", name, &free).await?;
+                }
+            }
+            self.api.delete(kind, "", name).await?;
+        }
         for kind in ["ExternalSecret", "SecretStore"] {
             for object in self.api.list(kind, &self.ns).await? {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
                 self.api.delete(kind, &self.ns, name).await?;
             }
         }
-        let stores = std::mem::take(
-            &mut *self
-                .cluster_stores
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        for name in stores {
-            self.api.delete("ClusterSecretStore", "", &name).await?;
-        }
         Ok(())
+    }
+
+    /// Remembers a cluster-scoped object that is to be removed at the end.
+    fn owns(&self, kind: &'static str, name: &str) {
+        self.cluster_wide
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((kind, name.to_owned()));
     }
 
     // --- AWS ---------------------------------------------------------------------------------
@@ -340,10 +357,7 @@ impl World {
 
     /// Creates a ClusterSecretStore; it is deleted at the end.
     pub async fn cluster_store(&self, name: &str, spec: Value) -> Result<()> {
-        self.cluster_stores
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(name.to_owned());
+        self.owns("ClusterSecretStore", name);
         self.api.create(&json!({"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": name}, "spec": spec})).await?;
         Ok(())
     }

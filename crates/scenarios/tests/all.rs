@@ -29,6 +29,8 @@ macro_rules! scenarios {
 
 #[path = "all/chain.rs"]
 mod chain;
+#[path = "all/cluster_external_secrets.rs"]
+mod cluster_external_secrets;
 #[path = "all/errors.rs"]
 mod errors;
 #[path = "all/interruption.rs"]

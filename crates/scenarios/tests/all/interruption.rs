@@ -3,8 +3,9 @@
 
 use anyhow::Result;
 use keyless_scenarios::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
+scenarios!(alone: killed_between_effects_on_many_namespaces);
 scenarios!(killed_between_effects, one_leader);
 
 async fn killed_between_effects(world: World) -> Result<()> {
@@ -52,4 +53,103 @@ async fn one_leader(world: World) -> Result<()> {
         })
         .await?;
     second.stop().await
+}
+
+/// A ClusterExternalSecret that moves: it is renamed, and one of its namespaces, held by another
+/// operator's finaliser, no longer matches. Then it is deleted, held by that operator as well.
+/// Wherever the operator is killed, the next one finishes the work.
+async fn killed_between_effects_on_many_namespaces(world: World) -> Result<()> {
+    let w = &world;
+    // Two deletions, a creation, a release and the status; then a deletion and two releases.
+    for (moving, ending) in [(0, 0), (1, 1), (2, 2), (3, 0), (4, 1)] {
+        let name = format!("{}-{moving}", w.ns);
+        let held = format!("externalsecrets.external-secrets.io/ces-{name}");
+        let namespace = |suffix: &str| format!("{}-{moving}-{suffix}", w.ns);
+        for suffix in ["a", "b"] {
+            let labels = json!({"of": name, "on": "1"});
+            let n = w.namespace(&format!("{moving}-{suffix}"), labels).await?;
+            let patch = json!({"metadata": {"finalizers": [held]}});
+            w.api.patch("Namespace", "", &n, &patch).await?;
+        }
+        let (a, b) = (namespace("a"), namespace("b"));
+        w.cluster_external_secret(&json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ClusterExternalSecret",
+            "metadata": {"name": name, "finalizers": ["externalsecrets.external-secrets.io/clusterexternalsecret-cleanup"]},
+            "spec": {
+                "externalSecretName": "first", "namespaceSelectors": [{"matchLabels": {"of": name, "on": "1"}}],
+                "externalSecretSpec": {"secretStoreRef": {"name": "none"}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]},
+            },
+        }))
+        .await?;
+        let provisioned = |names: &[&str], es: &str| {
+            let (names, es) = (json!(names), json!(es));
+            move |o: &Value| {
+                o["status"]["provisionedNamespaces"] == names
+                    && o["status"]["externalSecretName"] == es
+            }
+        };
+        w.with_operator()?;
+        w.api
+            .until(
+                "ClusterExternalSecret",
+                "",
+                &name,
+                "provisioned",
+                provisioned(&[&a, &b], "first"),
+            )
+            .await?;
+        w.without_operator().await?;
+
+        let rename = json!({"spec": {"externalSecretName": "second"}});
+        w.api
+            .patch("ClusterExternalSecret", "", &name, &rename)
+            .await?;
+        w.api
+            .patch(
+                "Namespace",
+                "",
+                &b,
+                &json!({"metadata": {"labels": {"on": "0"}}}),
+            )
+            .await?;
+        w.cluster_operator_that_dies_after(moving).await?;
+        w.with_operator()?;
+        w.api
+            .until(
+                "ClusterExternalSecret",
+                "",
+                &name,
+                "moved",
+                provisioned(&[&a], "second"),
+            )
+            .await?;
+        let free = |o: &Value| {
+            o["metadata"]
+                .get("finalizers")
+                .is_none_or(|f| *f == json!([]))
+        };
+        w.api.until("Namespace", "", &b, "released", free).await?;
+        for (namespace, expected) in [(&a, json!(["second"])), (&b, json!([]))] {
+            let names = w.api.list("ExternalSecret", namespace).await?;
+            let names: Vec<Value> = names
+                .iter()
+                .map(|o| o["metadata"]["name"].clone())
+                .collect();
+            assert_eq!(json!(names), expected, "in {namespace}");
+        }
+        w.without_operator().await?;
+
+        w.api.delete("ClusterExternalSecret", "", &name).await?;
+        w.cluster_operator_that_dies_after(ending).await?;
+        w.with_operator()?;
+        w.api
+            .until("ClusterExternalSecret", "", &name, "gone", Value::is_null)
+            .await?;
+        w.api.until("Namespace", "", &a, "released", free).await?;
+        w.api
+            .until("ExternalSecret", &a, "second", "gone", Value::is_null)
+            .await?;
+        w.without_operator().await?;
+    }
+    Ok(())
 }
