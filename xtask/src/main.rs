@@ -1,10 +1,11 @@
-//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `generate`, `deny`, `ci`.
+//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `generate`, `fuzz`, `deny`.
 //!
 //! Owns: what must be built or fetched before the tests can run, and the generated files.
 //! Refuses: anything that a plain `cargo` command already does.
 
 mod cache;
 mod deny;
+mod fuzz;
 mod generate;
 mod test;
 mod testbed;
@@ -31,6 +32,8 @@ enum Task {
     Testbed,
     /// Write the generated files: CRDs, manifests, CLI reference
     Generate(generate::Args),
+    /// Fuzz the readers of what users write, and compare random templates with Go
+    Fuzz(fuzz::Args),
     /// Check licences and banned crates
     Deny,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Testbed => testbed::print(),
         Task::Generate(args) => generate::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Deny => deny::run(),
     };
     if let Err(error) = result {

@@ -19,6 +19,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator: sync ExternalSecrets into Secrets
     Controller(Box<crate::controller::Flags>),
+    /// Render an ExternalSecret's templates offline, as a sync would
+    Template(crate::template::Flags),
+    /// Show what a sync would create, change or remove, without values and without writing
+    Plan(Box<crate::plan::Flags>),
     /// Put the whole story on this machine: Kubernetes, its issuer, AWS and the operator
     Sandbox(crate::sandbox::Flags),
     /// Measure the operator beside the raw ceiling of the same API server

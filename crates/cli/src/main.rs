@@ -5,10 +5,13 @@ mod bench;
 mod cluster;
 mod controller;
 mod crds;
+mod manifest_files;
 mod manifests;
 mod outcome;
+mod plan;
 mod reference;
 mod sandbox;
+mod template;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,8 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let outcome = match Cli::parse().command {
         Command::Controller(flags) => controller::run(*flags),
+        Command::Template(flags) => template::run(&flags),
+        Command::Plan(flags) => plan::run(&flags),
         Command::Sandbox(flags) => sandbox::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Crds(flags) => crds::run(&flags),

@@ -1,9 +1,9 @@
 //! `keyless sandbox`: starts everything on loopback, walks through the story, stays up.
 
-mod objects;
+pub mod objects;
 mod show;
 pub mod stage;
-mod tour;
+pub mod tour;
 
 use std::path::PathBuf;
 

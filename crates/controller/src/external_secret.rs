@@ -11,13 +11,14 @@
 
 mod apply;
 mod facts;
-mod fetch;
-mod plan;
-mod problem;
+pub mod fetch;
+pub mod plan;
+pub mod problem;
 mod reconcile;
-mod shape;
+pub mod shape;
 mod status;
-mod target;
+pub mod stores;
+pub mod target;
 
-pub use fetch::store_ref;
 pub use reconcile::reconcile;
+pub use stores::store_ref;

@@ -22,6 +22,7 @@ pub mod metrics;
 mod object;
 mod operator;
 mod options;
+pub mod preview;
 mod render;
 mod request;
 mod schedule;

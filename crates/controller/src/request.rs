@@ -69,6 +69,9 @@ impl Verb {
 /// Only the new resourceVersion of an answer is read; the rest is skipped.
 pub const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+/// The same for a list.
+pub const METADATA_ONLY_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 const JSON: &str = "application/json";
 
 const SEGMENT: &AsciiSet = &CONTROLS

@@ -22,7 +22,9 @@ use kube::client::Body;
 
 use crate::Error;
 use crate::client::error_chain;
-use crate::request::{AGENT, METADATA_ONLY, Requests, escape, refusal, retry_after};
+use crate::request::{
+    AGENT, METADATA_ONLY, METADATA_ONLY_LIST, Requests, escape, refusal, retry_after,
+};
 use event::{Frame, Page, frame, page};
 use lines::Lines;
 
@@ -362,7 +364,7 @@ impl Watch {
 
     const fn list_accept(&self) -> &'static str {
         if self.resource.metadata_only {
-            "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+            METADATA_ONLY_LIST
         } else {
             "application/json"
         }

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyless_controller::{LeaderElection, Options};
+use keyless_controller::preview::{self, Planned};
+use keyless_controller::{Clients, LeaderElection, Options};
+use keyless_identity::Environment;
 use serde_json::{Value, json};
 
 use crate::api::{Api, eventually, ready};
 use crate::log::Log;
 use crate::operator::{Running, Wish};
-use crate::ring::{ACCOUNT, Kind, MALFORMED, Ring};
+use crate::ring::{ACCOUNT, Kind, MALFORMED, Ring, RingClient};
 
 mod cluster;
 
@@ -371,6 +373,26 @@ impl World {
     /// Creates an ExternalSecret.
     pub async fn external_secret(&self, name: &str, spec: Value) -> Result<Value> {
         self.api.create(&self.object(name, spec)).await
+    }
+
+    /// What a sync of the ExternalSecret `name` with this spec would do, whether it is applied or
+    /// not. Nothing is written, and neither a value nor a token is in what is said.
+    pub async fn plan(&self, name: &str, spec: Value) -> Result<Planned> {
+        let clients = match self.ring.config.clone() {
+            RingClient::InProcess(client) => Clients::from(client),
+            RingClient::Config(config) => keyless_controller::connect(&config).await?,
+        };
+        let environment = self
+            .ring
+            .sandbox
+            .operator_environment(&self.ring.operator_token, &operator_role());
+        let environment: Environment = environment.into_iter().collect();
+        let cluster = preview::Cluster::new(&clients, environment, preview::Given::default())?;
+        let subject = preview::Subject::read(&self.object(name, spec), None);
+        let subject = subject.map_err(|finding| anyhow!("{finding}"))?;
+        let subject = subject.context("no ExternalSecret")?;
+        let facts = cluster.facts(&subject).await;
+        Ok(preview::plan(&subject, facts, &preview::one_time_key(), 0))
     }
 
     /// Waits until the ExternalSecret is Ready.

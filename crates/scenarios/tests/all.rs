@@ -35,6 +35,8 @@ mod cluster_external_secrets;
 mod errors;
 #[path = "all/interruption.rs"]
 mod interruption;
+#[path = "all/plan.rs"]
+mod plan;
 #[path = "all/policies.rs"]
 mod policies;
 #[path = "all/refresh.rs"]

@@ -39,8 +39,43 @@ pub trait Render {
 pub enum RenderError {
     /// The text is no template.
     #[error("unable to parse template: {0}")]
-    Parse(String),
+    Parse(Refusal),
     /// The template failed.
     #[error("unable to execute template: {0}")]
-    Execute(String),
+    Execute(Refusal),
+}
+
+impl RenderError {
+    /// Where in the template's text it failed, if it failed at a place.
+    #[must_use]
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            Self::Parse(refusal) | Self::Execute(refusal) => refusal.place,
+        }
+    }
+}
+
+/// What the engine says, in Go's words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    /// The whole text, place included.
+    pub text: String,
+    /// The place.
+    pub place: Option<Place>,
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self { text, place: None }
+    }
+}
+
+/// A place in a template's text, both counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The byte in its line; parsing knows lines only.
+    pub column: Option<usize>,
 }

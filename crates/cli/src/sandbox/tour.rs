@@ -18,13 +18,17 @@ pub const TRUST_POLICY: &str =
 /// The example's permissions, with placeholders.
 pub const PERMISSION_POLICY: &str =
     include_str!("../../../../examples/aws-parameter-store/permission-policy.json");
-const STORE: &str =
+/// The example's store.
+pub const STORE: &str =
     include_str!("../../../../examples/aws-parameter-store/cluster-secret-store.yaml");
-const EXTERNAL_SECRET: &str =
+/// The example's object.
+pub const EXTERNAL_SECRET: &str =
     include_str!("../../../../examples/aws-parameter-store/external-secret.yaml");
 
-const ES_PATH: &str = "/apis/external-secrets.io/v1/namespaces/default/externalsecrets/hello";
-const STORE_PATH: &str = "/apis/external-secrets.io/v1/clustersecretstores/aws-parameter-store";
+/// Where the API server keeps it.
+pub const ES_PATH: &str = "/apis/external-secrets.io/v1/namespaces/default/externalsecrets/hello";
+/// Where the API server keeps the store.
+pub const STORE_PATH: &str = "/apis/external-secrets.io/v1/clustersecretstores/aws-parameter-store";
 const SECRET_PATH: &str = "/api/v1/namespaces/default/secrets/hello";
 const PARAMETER: &str = "/path/to/key";
 

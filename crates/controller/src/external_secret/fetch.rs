@@ -8,23 +8,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use keyless_api::constants::message;
 use keyless_api::{
     DataFrom, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec,
     SourceRef,
 };
-use keyless_fault::{Class, Fault, Link, ObjectRef};
-use keyless_providers::{Error, Find, Provider, Ref, StoreScope};
+use keyless_providers::{Error, Find, Provider, Ref};
 use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::{Fetched, FetchedMap};
 
-use super::facts::Gathered;
 use super::problem::{Failed, Problem};
-use crate::context::Context;
-use crate::object::{ObjectKey, StoreKind};
-use crate::schedule::circuit::Admission;
-use crate::store::admission;
+use crate::object::ObjectKey;
 
 /// One read of the object.
 enum Read {
@@ -36,12 +31,41 @@ enum Read {
     Find(usize, Find),
 }
 
+/// Opens the stores that an object names. The operator's are in its index; a preview reads them.
+pub trait Stores: Sync {
+    /// The store `key` for a reader in `namespace`, if it exists, admits the namespace and may
+    /// be used now.
+    fn open<'a>(
+        &'a self,
+        namespace: &'a str,
+        key: &'a ObjectKey,
+    ) -> BoxFuture<'a, Result<Opened, Failed>>;
+
+    /// Hears how the calls to a store went.
+    fn answered(&self, key: &ObjectKey, results: &[Result<(), &Error>]) {
+        let _ = (key, results);
+    }
+}
+
 /// A store in use.
 #[derive(Clone)]
-struct Opened {
+pub struct Opened {
     provider: Arc<dyn Provider>,
     /// Whether its search answers with names that are keys already.
     converts: bool,
+}
+
+impl Opened {
+    /// The store of `spec`, opened as `provider`.
+    #[must_use]
+    pub fn new(provider: Arc<dyn Provider>, spec: &SecretStoreSpec) -> Self {
+        let names = spec.provider.names();
+        let converts = ["fake", "kubernetes", "gcpsm"];
+        Self {
+            provider,
+            converts: names.iter().any(|name| converts.contains(name)),
+        }
+    }
 }
 
 enum Answer {
@@ -49,22 +73,31 @@ enum Answer {
     From(usize, &'static str, Result<FetchedMap, Error>),
 }
 
+impl Answer {
+    /// How each call went, without the values.
+    fn results(&self) -> Vec<Result<(), &Error>> {
+        match self {
+            Self::Batch(_, results) => results.iter().map(|r| r.as_ref().map(|_| ())).collect(),
+            Self::From(_, _, result) => vec![result.as_ref().map(|_| ())],
+        }
+    }
+}
+
 /// Reads everything.
 ///
 /// # Errors
 /// The first failure in the order of the spec: `dataFrom`, then `data`.
 pub async fn fetch(
-    context: &Context,
-    gathered: &Gathered,
+    stores: &dyn Stores,
+    key: &ObjectKey,
+    spec: &ExternalSecretSpec,
     max_age: Duration,
 ) -> Result<Fetched, Failed> {
-    let spec = &gathered.spec;
-    let reads = reads(spec, &gathered.object.key)?;
+    let reads = reads(spec, key)?;
     let mut opened: BTreeMap<ObjectKey, Opened> = BTreeMap::new();
     for (store, _) in &reads {
         if !opened.contains_key(store) {
-            let provider = open(context, &gathered.object.key.namespace, store).await?;
-            opened.insert(store.clone(), provider);
+            opened.insert(store.clone(), stores.open(&key.namespace, store).await?);
         }
     }
     let calls = reads.into_iter().filter_map(|(store, read)| {
@@ -76,7 +109,7 @@ pub async fn fetch(
     });
     let answers = join_all(calls).await;
     for (store, answer) in &answers {
-        judge(context, store, answer);
+        stores.answered(store, &answer.results());
     }
     collect(spec, answers.into_iter().map(|(_, answer)| answer))
 }
@@ -158,147 +191,6 @@ fn store_of(
             Ok(ObjectKey::new("", store.name()))
         }
         Some(store) => Ok(ObjectKey::new(&key.namespace, store.name())),
-    }
-}
-
-/// Opens a store for a namespace, if it exists, admits the namespace, is ready and answers.
-async fn open(context: &Context, namespace: &str, key: &ObjectKey) -> Result<Opened, Failed> {
-    let spec = usable(context, namespace, key).map_err(|p| Failed::data(&p))?;
-    let scope = StoreScope {
-        store: store_ref(key),
-        consumer_namespace: Some(namespace.to_owned()),
-    };
-    let opened = context.backends.open(scope, &spec).await;
-    let provider = opened.map_err(|error| {
-        note(context, key, std::iter::once(Err(&error)));
-        Failed::data(&error)
-    })?;
-    let converts = ["fake", "kubernetes", "gcpsm"];
-    let converts = spec
-        .provider
-        .names()
-        .iter()
-        .any(|name| converts.contains(name));
-    Ok(Opened { provider, converts })
-}
-
-/// A store as errors name it.
-#[must_use]
-pub fn store_ref(key: &ObjectKey) -> ObjectRef {
-    ObjectRef::new(StoreKind::of(key).as_str(), &*key.namespace, &*key.name)
-}
-
-fn usable(context: &Context, namespace: &str, key: &ObjectKey) -> Result<SecretStoreSpec, Problem> {
-    let store = store_ref(key);
-    let now = context.clock.elapsed();
-    let mut state = context.state();
-    let labels = state.index.namespace(namespace).map(|n| n.labels.clone());
-    let Some(entry) = state.index.store_mut(key) else {
-        return Err(Problem::StoreMissing { store });
-    };
-    let spec = match &entry.store.spec {
-        Ok(spec) => spec.clone(),
-        Err(error) => {
-            return Err(Problem::StoreSpec {
-                store,
-                reason: error.to_string(),
-            });
-        }
-    };
-    if key.namespace.is_empty() && !admission::admits(&spec, namespace, &labels.unwrap_or_default())
-    {
-        return Err(Problem::StoreDenied {
-            store,
-            namespace: namespace.to_owned(),
-        });
-    }
-    if context.options.flood_gate && !entry.is_ready() {
-        let ready = entry.store.ready();
-        let reason = ready
-            .filter(|c| !c.is_true())
-            .and_then(|c| c.message.clone());
-        return Err(Problem::StoreNotReady { store, reason });
-    }
-    match entry.circuit.admit(now) {
-        Admission::Yes => Ok(spec),
-        Admission::NotBefore(moment) => Err(Problem::StoreSilent {
-            store,
-            wait: moment.saturating_sub(now),
-        }),
-    }
-}
-
-fn judge(context: &Context, store: &ObjectKey, answer: &Answer) {
-    match answer {
-        Answer::Batch(_, results) => {
-            note(
-                context,
-                store,
-                results.iter().map(|r| r.as_ref().map(|_| ())),
-            );
-        }
-        Answer::From(_, _, result) => {
-            note(context, store, std::iter::once(result.as_ref().map(|_| ())));
-        }
-    }
-}
-
-/// Tells the store's circuit how calls went.
-fn note<'a>(
-    context: &Context,
-    key: &ObjectKey,
-    results: impl Iterator<Item = Result<(), &'a Error>>,
-) {
-    let now = context.clock.elapsed();
-    let cluster = key.namespace.is_empty();
-    let mut worst: Option<Option<Duration>> = None;
-    let mut reached = false;
-    for result in results {
-        match result {
-            Err(error) if hits_everyone(error, cluster) => {
-                worst = Some(worst.flatten().max(error.retry_after()));
-            }
-            _ => reached = true,
-        }
-    }
-    context.change(|index| {
-        let Some(entry) = index.store_mut(key) else {
-            return Vec::new();
-        };
-        if reached {
-            if entry.circuit.success() {
-                let readers: Vec<_> = index.readers_of(key).cloned().collect();
-                let failing = readers.into_iter().filter(|reader| {
-                    index
-                        .external_secret(reader)
-                        .is_some_and(|e| e.failure.is_some())
-                });
-                return failing
-                    .map(|r| {
-                        (
-                            crate::index::Work::ExternalSecret(r),
-                            crate::schedule::Lane::Retry,
-                        )
-                    })
-                    .collect();
-            }
-        } else if let Some(retry_after) = worst {
-            entry.circuit.failure(now, retry_after);
-        }
-        Vec::new()
-    });
-}
-
-/// Whether a failure would hit every object of the store. A refused login does so in a namespaced
-/// store; in a ClusterSecretStore each namespace may log in as someone else.
-fn hits_everyone(error: &Error, cluster: bool) -> bool {
-    let login = matches!(
-        error.link(),
-        Link::Token | Link::IssuerDocument | Link::Keys | Link::TrustObject | Link::Identity
-    );
-    match error.class() {
-        Class::Unavailable | Class::Throttled => !(login && cluster),
-        _ => login && !cluster,
     }
 }
 

@@ -142,6 +142,8 @@ pub struct Failed {
     pub message: String,
     /// The event's text: cause and fix.
     pub detail: String,
+    /// The broken link.
+    pub link: Link,
     /// Class of failure.
     pub class: Class,
     /// The peer's wish.
@@ -166,6 +168,7 @@ impl Failed {
                 format!("{sentence}: {detail}")
             },
             detail,
+            link: fault.link(),
             class: fault.class(),
             retry_after: fault.retry_after(),
             retry: true,

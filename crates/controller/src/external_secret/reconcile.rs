@@ -18,6 +18,7 @@ use super::plan::{self, Empty, Step};
 use super::problem::{Failed, Problem};
 use super::shape;
 use super::status::{self, Outcome};
+use super::stores::Watched;
 use super::target;
 use crate::Error;
 use crate::context::{Context, Writer};
@@ -154,7 +155,7 @@ async fn sync(
     if let Err(problem) = shape::check(spec) {
         return Ended::failed(Failed::data(&problem).without_retry());
     }
-    let fetched = match fetch::fetch(context, gathered, max_age).await {
+    let fetched = match fetch::fetch(&Watched(context), &gathered.object.key, spec, max_age).await {
         Ok(fetched) => fetched,
         Err(failed) => return Ended::failed(failed),
     };

@@ -3,16 +3,17 @@
 //! Owns: which parts of a spec are not acted on, and reading the ConfigMaps and Secrets that hold
 //! templates. Refuses: every step of the pipeline itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_api::constants::message;
-use keyless_api::{ExternalSecretSpec, ExternalSecretTemplate, Support};
+use keyless_api::{ExternalSecretSpec, Support};
 use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::{self, Fetched};
 use keyless_secret::template::{self, Content, SourceKind, Sources};
 
 use super::problem::{Failed, Problem};
+use crate::cluster::ClusterReader;
 use crate::context::Context;
 use crate::object::{ExternalSecret, json_map};
 use crate::render::Renderer;
@@ -63,9 +64,13 @@ pub async fn content(
     renderer: &mut Renderer<'_>,
 ) -> Result<Content, Failed> {
     let sources = match spec.template() {
-        Some(template) => sources(context, &object.key.namespace, template)
-            .await
-            .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?,
+        Some(template) => sources(
+            &context.cluster,
+            &object.key.namespace,
+            template::needed(template),
+        )
+        .await
+        .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?,
         None => Sources::new(),
     };
     let labels = json_map(&object.labels);
@@ -78,17 +83,21 @@ pub async fn content(
     Ok(content)
 }
 
-async fn sources(
-    context: &Context,
+/// The ConfigMaps and Secrets that hold templates.
+///
+/// # Errors
+/// One cannot be read; one that does not exist is no error here.
+pub async fn sources(
+    cluster: &ClusterReader,
     namespace: &str,
-    template: &ExternalSecretTemplate,
+    needed: BTreeSet<(SourceKind, String)>,
 ) -> Result<Sources, keyless_identity::Error> {
     let mut sources = Sources::new();
-    for (kind, name) in template::needed(template) {
+    for (kind, name) in needed {
         let data = match kind {
-            SourceKind::Secret => context.cluster.secret_data(namespace, &name).await,
+            SourceKind::Secret => cluster.secret_data(namespace, &name).await,
             SourceKind::ConfigMap => {
-                let data = context.cluster.config_map_data(namespace, &name).await;
+                let data = cluster.config_map_data(namespace, &name).await;
                 data.map(|map| map.into_iter().map(|(k, v)| (k, v.into())).collect())
             }
         };

@@ -83,25 +83,9 @@ pub fn change(
     if existing.is_none() && sync.spec.creation_policy() == CreationPolicy::Merge {
         return Ok(Change::Missing);
     }
-    let key = &sync.object.key;
-    let writer = Writer {
-        namespace: key.namespace.to_string(),
-        name: key.name.to_string(),
-        uid: sync.object.uid.to_string(),
-    };
-    let present = existing.map(|object| read(object, &key.name));
-    let needed = wanted::needs_content(sync.spec, existing.is_some());
-    let content = needed.then(|| content.clone());
-    let wanted = wanted::wanted(&writer, sync.spec, content, present.as_ref())
-        .map_err(|error| foreign(&error))?;
+    let wanted = wanted(sync, content, existing)?.1;
     let Some(old) = existing else {
-        let mut new = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": &*sync.target.name, "namespace": &*sync.target.namespace},
-        });
-        write(&mut new, &wanted);
-        return Ok(Change::Create(new));
+        return Ok(Change::Create(create(sync.target, &wanted)));
     };
     let mut new = old.clone();
     write(&mut new, &wanted);
@@ -116,6 +100,41 @@ pub fn change(
     Ok(changed.map_or(Change::None, Change::Replace))
 }
 
+/// The existing Secret as the pipeline sees it, and the Secret as it ought to be.
+///
+/// # Errors
+/// The Secret belongs to someone else.
+pub fn wanted(
+    sync: &Sync<'_>,
+    content: &Content,
+    existing: Option<&Value>,
+) -> Result<(Option<Existing>, Wanted), Failed> {
+    let key = &sync.object.key;
+    let writer = Writer {
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+        uid: sync.object.uid.to_string(),
+    };
+    let present = existing.map(|object| read(object, &key.name));
+    let needed = wanted::needs_content(sync.spec, existing.is_some());
+    let content = needed.then(|| content.clone());
+    let wanted = wanted::wanted(&writer, sync.spec, content, present.as_ref())
+        .map_err(|error| foreign(&error))?;
+    Ok((present, wanted))
+}
+
+/// The Secret as it is created.
+#[must_use]
+pub fn create(target: &ObjectKey, wanted: &Wanted) -> Value {
+    let mut new = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": &*target.name, "namespace": &*target.namespace},
+    });
+    write(&mut new, wanted);
+    new
+}
+
 fn foreign(error: &OwnershipError) -> Failed {
     let sentence = match error {
         OwnershipError::OtherExternalSecret { .. } => message::OWNED_BY_OTHER,
@@ -124,8 +143,9 @@ fn foreign(error: &OwnershipError) -> Failed {
     Failed::new(sentence, error).without_retry()
 }
 
-/// The existing Secret as the pipeline sees it.
-fn read(object: &Value, writer: &str) -> Existing {
+/// The existing Secret as the pipeline sees it, for the ExternalSecret `writer`.
+#[must_use]
+pub fn read(object: &Value, writer: &str) -> Existing {
     let meta = |field: &str| object.get("metadata").and_then(|m| m.get(field));
     let list = |field: &str| {
         meta(field)
@@ -150,7 +170,8 @@ fn read(object: &Value, writer: &str) -> Existing {
 }
 
 /// The data of a Secret given as JSON; what is not base64 is left out.
-fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
+#[must_use]
+pub fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
     let data = object.get("data").and_then(Value::as_object);
     data.into_iter()
         .flatten()
@@ -163,7 +184,9 @@ fn data(object: &Value) -> BTreeMap<String, SecretBytes> {
         .collect()
 }
 
-fn texts(object: &Value, map: &str) -> BTreeMap<String, String> {
+/// The labels or annotations of an object given as JSON.
+#[must_use]
+pub fn texts(object: &Value, map: &str) -> BTreeMap<String, String> {
     let map = object.get("metadata").and_then(|m| m.get(map));
     map.and_then(Value::as_object)
         .into_iter()

@@ -12,12 +12,12 @@ struct Braces;
 
 impl Render for Braces {
     fn render(&mut self, _: &str, _: &str, _: &Map) -> Result<Vec<u8>, RenderError> {
-        Err(RenderError::Execute("not used here".to_owned()))
+        Err(RenderError::Execute("not used here".to_owned().into()))
     }
 
     fn transform(&mut self, text: &str, keys: &[&str]) -> Result<Vec<Vec<u8>>, RenderError> {
         if text == "!" {
-            return Err(RenderError::Parse("bad template".to_owned()));
+            return Err(RenderError::Parse("bad template".to_owned().into()));
         }
         Ok(keys
             .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyless_gotemplate::{Context, Error, Functions, MissingKey, Value};
 
-use super::{Render, RenderError};
+use super::{Place, Refusal, Render, RenderError};
 use crate::SecretBytes;
 
 /// ESO's template language, with the clock and randomness of its caller.
@@ -69,9 +69,23 @@ impl Render for Engine {
 }
 
 fn refused(error: Error) -> RenderError {
+    let text = error.to_string();
     match error {
-        Error::Parse(error) => RenderError::Parse(error.to_string()),
-        Error::Execute(error) => RenderError::Execute(error.to_string()),
+        Error::Parse(error) => RenderError::Parse(Refusal {
+            text,
+            place: Some(Place {
+                line: error.line,
+                column: None,
+            }),
+        }),
+        Error::Execute(error) => RenderError::Execute(Refusal {
+            text,
+            // Without a node there is no place.
+            place: (error.line > 0).then_some(Place {
+                line: error.line,
+                column: Some(error.column + 1),
+            }),
+        }),
     }
 }
 
@@ -109,14 +123,20 @@ mod tests {
             .render("x", "<< .k >>{{ .k }}", &data())
             .unwrap();
         assert_eq!(rendered, b"bar{{ .k }}");
+        let error = engine("", "")
+            .render("x", "{{ .nope }}", &data())
+            .unwrap_err();
+        // Recorded from ESO.
         assert_eq!(
-            engine("", "").render("x", "{{ .nope }}", &data()),
-            // Recorded from ESO.
-            Err(RenderError::Execute(
-                "template: x:1:3: executing \"x\" at <.nope>: map has no entry for key \"nope\""
-                    .to_owned()
-            ))
+            error.to_string(),
+            "unable to execute template: template: x:1:3: executing \"x\" at <.nope>: map has no \
+             entry for key \"nope\""
         );
+        let place = Place {
+            line: 1,
+            column: Some(4),
+        };
+        assert_eq!(error.place(), Some(place));
     }
 
     #[test]
@@ -128,12 +148,14 @@ mod tests {
             renamed,
             [b"A-<no value>".to_vec(), b"B-<no value>".to_vec()]
         );
+        let error = engine("", "")
+            .transform("{{ .value | nope }}", &["a"])
+            .unwrap_err();
+        // Recorded from ESO.
         assert_eq!(
-            engine("", "").transform("{{ .value | nope }}", &["a"]),
-            // Recorded from ESO.
-            Err(RenderError::Parse(
-                "template: transform:1: function \"nope\" not defined".to_owned()
-            ))
+            error.to_string(),
+            "unable to parse template: template: transform:1: function \"nope\" not defined"
         );
+        assert_eq!(error.place().map(|place| place.line), Some(1));
     }
 }

@@ -7,11 +7,11 @@ struct None;
 
 impl Render for None {
     fn render(&mut self, _: &str, _: &str, _: &Map) -> Result<Vec<u8>, RenderError> {
-        Err(RenderError::Execute("unused".to_owned()))
+        Err(RenderError::Execute("unused".to_owned().into()))
     }
 
     fn transform(&mut self, _: &str, _: &[&str]) -> Result<Vec<Vec<u8>>, RenderError> {
-        Err(RenderError::Execute("unused".to_owned()))
+        Err(RenderError::Execute("unused".to_owned().into()))
     }
 }
 

@@ -4,7 +4,7 @@ use keyless_fault::{Class, Fault, Link};
 
 use super::SourceKind;
 use crate::decode::DecodeError;
-use crate::render::RenderError;
+use crate::render::{Place, RenderError};
 use crate::yaml::YamlError;
 
 /// A template that could not be applied. Fields are named below `spec.target.template`.
@@ -102,6 +102,26 @@ impl TemplateError {
             | Self::Yaml { field, .. }
             | Self::Decode { field, .. } => format!("spec.target.template.{field}"),
             Self::Unsupported { field, .. } => format!("spec.target.template.{field}"),
+        }
+    }
+
+    /// The same with the key below the field, e.g. `spec.target.template.data.url`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Render { key, .. } | Self::Yaml { key, .. } | Self::Decode { key, .. } => {
+                format!("{}.{key}", self.field())
+            }
+            _ => self.field(),
+        }
+    }
+
+    /// Where in the text at [`Self::path`] it failed, if it failed at a place.
+    #[must_use]
+    pub const fn place(&self) -> Option<Place> {
+        match self {
+            Self::Render { source, .. } => source.place(),
+            _ => None,
         }
     }
 }

@@ -18,9 +18,9 @@ impl Render for Simple {
             out.extend_from_slice(before.as_bytes());
             let (key, after) = after.split_once(" }}").unwrap();
             let value = data.get(key).ok_or_else(|| {
-                RenderError::Execute(format!(
-                    "template: {name}: map has no entry for key {key:?}"
-                ))
+                RenderError::Execute(
+                    format!("template: {name}: map has no entry for key {key:?}").into(),
+                )
             })?;
             out.extend_from_slice(value.expose());
             rest = after;
@@ -30,7 +30,7 @@ impl Render for Simple {
     }
 
     fn transform(&mut self, _: &str, _: &[&str]) -> Result<Vec<Vec<u8>>, RenderError> {
-        Err(RenderError::Execute("not used here".to_owned()))
+        Err(RenderError::Execute("not used here".to_owned().into()))
     }
 }
 
