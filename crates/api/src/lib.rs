@@ -42,4 +42,6 @@ pub use selector::NamespaceSelection;
 pub use status::{Condition, LocalReference};
 pub use store::*;
 pub use unsupported::Support;
-pub use validate::{Violation, validate, validate_cluster_external_secret, validate_store};
+pub use validate::{
+    Violation, validate, validate_cluster_external_secret, validate_store, validate_template,
+};

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use external_secret::{validate, validate_cluster_external_secret};
+pub use external_secret::{validate, validate_cluster_external_secret, validate_template};
 pub use store::validate_store;
 
 use crate::schema::Schema;

@@ -1,5 +1,7 @@
 //! The harnesses over their seeds and over random changes of them, the same on every machine.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use keyless_fuzz::{Random, TARGETS, seeds};
 
 /// Random inputs for each target.

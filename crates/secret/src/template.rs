@@ -86,10 +86,7 @@ pub struct Content {
 /// # Errors
 /// The first rule that is broken.
 pub fn check(spec: &ExternalSecretSpec) -> Result<(), TemplateError> {
-    let broken = keyless_api::validate(spec)
-        .into_iter()
-        .find(|violation| violation.path.starts_with("spec.target.template"));
-    match broken {
+    match keyless_api::validate_template(spec).into_iter().next() {
         None => Ok(()),
         Some(violation) => Err(TemplateError::Forbidden {
             field: violation.path,

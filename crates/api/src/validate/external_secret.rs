@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
 use super::{Findings, Shared, Violation, schema_of};
 use crate::rules;
 use crate::{
@@ -20,6 +22,22 @@ const TOKEN_ANNOTATION: &str = "kubernetes.io/service-account.name";
 #[must_use]
 pub fn validate(spec: &ExternalSecretSpec) -> Vec<Violation> {
     validate_below(spec, "spec")
+}
+
+/// Every rule that the template of an ExternalSecret breaks: those that hold even where nobody
+/// checked the object before it was stored.
+#[must_use]
+pub fn validate_template(spec: &ExternalSecretSpec) -> Vec<Violation> {
+    const PATH: &str = "spec.target.template";
+    let mut findings = Findings::default();
+    if let Some(target) = &spec.target
+        && let Some(template) = &target.template
+    {
+        let schema = SCHEMA.pointer("/properties/target/properties/template");
+        findings.unknown_values(template, schema.unwrap_or(&Value::Null), PATH);
+        template_rules(&mut findings, target, template, PATH);
+    }
+    findings.0
 }
 
 /// Every rule that a ClusterExternalSecret breaks, those of its ExternalSecret included.

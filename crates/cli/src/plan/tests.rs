@@ -207,7 +207,7 @@ fn the_tours_objects_are_planned_as_they_are_synced() {
     assert_eq!(plan["changes"][0]["key"], "SOME_ENV_VAR");
     let (role, nobody) = (
         crate::sandbox::stage::ROLE,
-        r#"{"Version":"2012-10-17","Statement":[]}"#,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRoleWithWebIdentity"}]}"#,
     );
     stage.sandbox.aws.update_trust_policy(role, nobody).unwrap();
     let (plan, outcome) = run();

@@ -180,7 +180,6 @@ fn attempt(
         ));
     };
     let target_key = subject.target(spec);
-    let secret = |key: &ObjectKey| ObjectRef::new("Secret", &*key.namespace, &*key.name);
     planned.target = secret(&target_key);
     planned.notes = facts.notes;
     if let Some(broken) = keyless_api::validate(spec).into_iter().next() {
@@ -284,6 +283,10 @@ fn attempt(
         }));
     }
     Ok(())
+}
+
+fn secret(key: &ObjectKey) -> ObjectRef {
+    ObjectRef::new("Secret", &*key.namespace, &*key.name)
 }
 
 /// The uid under which an ExternalSecret of this name owns the Secret.

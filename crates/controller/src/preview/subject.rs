@@ -78,7 +78,7 @@ impl Subject {
         let what = if push {
             let template = document.pointer("/spec/template").filter(|t| !t.is_null());
             let template = template
-                .map(|template| keyless_api::decode(template))
+                .map(keyless_api::decode)
                 .transpose()
                 .map_err(|error| decoded(error.below("spec.template")))?;
             let source = document.pointer("/spec/selector/secret/name");
