@@ -44,7 +44,8 @@ pub fn run(args: &Args) -> Result<()> {
     let root = cache::workspace();
     let status = Command::new("cargo")
         .current_dir(&root)
-        .args(["build", "--quiet", "--package", "keyless"])
+        // With the features of the whole workspace, as the tests are built: nothing is built twice.
+        .args(["build", "--quiet", "--workspace", "--bin", "keyless"])
         .status()?;
     ensure!(status.success(), "keyless does not build");
     let target =
