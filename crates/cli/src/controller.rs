@@ -66,6 +66,9 @@ pub struct Flags {
     /// Add the labels app.kubernetes.io/* of an ExternalSecret to its metrics
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     enable_extended_metric_labels: bool,
+    /// Let ExternalSecrets write objects of other kinds than Secret (spec.target.manifest). Whoever may write an ExternalSecret then writes with the operator's rights on these kinds
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    unsafe_allow_generic_targets: bool,
     /// An unchanged refresh writes status.refreshTime only when the stored one is older than this
     #[arg(long, default_value = "5m0s", value_parser = duration)]
     status_interval: Duration,
@@ -161,6 +164,7 @@ impl Flags {
             cluster_external_secrets: self.enable_cluster_external_secret_reconciler,
             store_requeue_interval: self.store_requeue_interval,
             flood_gate: self.enable_flood_gate,
+            generic_targets: self.unsafe_allow_generic_targets,
             extended_metric_labels: self.enable_extended_metric_labels,
             status_interval: self.status_interval,
             leader_election: self.enable_leader_election.then(|| LeaderElection {

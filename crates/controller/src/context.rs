@@ -64,6 +64,8 @@ pub struct Context {
     pub writers: Writers,
     /// Told when the scheduler has news.
     pub news: Notify,
+    /// Told when another set of kinds is needed.
+    pub kinds: Notify,
     /// Counters.
     pub counters: Counters,
     state: Mutex<State>,
@@ -102,6 +104,7 @@ impl Context {
             engine,
             writers,
             news: Notify::new(),
+            kinds: Notify::new(),
             counters: Counters::default(),
             state: Mutex::new(State::default()),
         }
@@ -119,6 +122,9 @@ impl Context {
         let mut state = self.state();
         let state = &mut *state;
         let wakes = change(&mut state.index);
+        if state.index.take_kinds_changed() {
+            self.kinds.notify_one();
+        }
         if wakes.is_empty() {
             return;
         }

@@ -16,6 +16,12 @@ pub enum Effect {
     UpdateSecret(ObjectKey),
     /// A Secret is deleted.
     DeleteSecret(ObjectKey),
+    /// A target that is no Secret is created.
+    CreateResource(ObjectKey),
+    /// A target that is no Secret is changed.
+    UpdateResource(ObjectKey),
+    /// A target that is no Secret is deleted.
+    DeleteResource(ObjectKey),
     /// An ExternalSecret's status is written.
     WriteStatus(ObjectKey),
     /// A store's status is written.

@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod plan;
 pub mod problem;
 mod reconcile;
+mod resource;
 pub mod shape;
 mod status;
 pub mod stores;

@@ -8,11 +8,13 @@
 
 mod cluster_external_secrets;
 mod external_secrets;
+mod resources;
 mod secrets;
 mod stores;
 
 pub use cluster_external_secrets::{ClusterEntry, Scope, Standing};
 pub use external_secrets::{Entry, Failure};
+pub use resources::{KindState, ResourceEntry};
 pub use secrets::SecretEntry;
 pub use stores::{Outcome, StoreEntry};
 
@@ -76,6 +78,7 @@ pub struct Index {
     /// The number of the newest list of each kind; objects carry the number they were seen in.
     lists: HashMap<Kind, u64>,
     synced: Vec<Kind>,
+    resources: resources::Resources,
 }
 
 impl Index {
@@ -269,10 +272,10 @@ fn unlink<K: Eq + Hash>(map: &mut HashMap<K, Vec<ObjectKey>>, from: &K, to: &Obj
     }
 }
 
-/// The Secret that an ExternalSecret writes to.
+/// The Secret that an ExternalSecret writes to, if its target is one.
 #[must_use]
 pub fn target_of(object: &ExternalSecret) -> Option<ObjectKey> {
-    let summary = object.summary.as_ref().ok()?;
+    let summary = object.summary.as_ref().ok().filter(|s| !s.manifest)?;
     Some(ObjectKey {
         namespace: Arc::clone(&object.key.namespace),
         name: (*summary.target).into(),

@@ -12,8 +12,10 @@ mod problem;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keyless_fault::{Class, Fault};
 use keyless_secret::manifest::TargetKind;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -41,20 +43,22 @@ pub async fn run(context: Arc<Context>, client: kube::Client) -> Result<(), Erro
     let mut watched = HashMap::new();
     loop {
         let needed = context.state().index.needed_kinds();
-        watched.retain(|kind: &Arc<TargetKind>, task: &mut tokio::task::AbortHandle| {
-            let keep = needed.contains(kind) && !task.is_finished();
-            if !keep {
+        watched.retain(
+            |kind: &Arc<TargetKind>, task: &mut tokio::task::AbortHandle| {
+                if needed.contains(kind) {
+                    return !task.is_finished();
+                }
                 task.abort();
                 context.state().index.forget_kind(kind);
                 tracing::info!(%kind, "the kind is no longer needed, its watch ends");
-            }
-            keep
-        });
+                false
+            },
+        );
         for kind in needed {
-            if !watched.contains_key(&kind) {
-                let work = follow(Arc::clone(&context), client.clone(), Arc::clone(&kind));
-                watched.insert(kind, tasks.spawn(work));
-            }
+            watched.entry(Arc::clone(&kind)).or_insert_with(|| {
+                let work = follow(Arc::clone(&context), client.clone(), kind);
+                tasks.spawn(work)
+            });
         }
         tokio::select! {
             () = context.kinds.notified() => {}
@@ -69,7 +73,6 @@ async fn follow(context: Arc<Context>, client: kube::Client, kind: Arc<TargetKin
     loop {
         match discovery::discover(&context.requests, &kind).await {
             Ok(served) => {
-                pause = PAUSE_MIN;
                 let resource = resource(&served, context.options.namespace.as_deref());
                 tracing::info!(%kind, "watching the kind for a generic target");
                 context.state().index.kind_served(&kind, served.clone());
@@ -77,12 +80,22 @@ async fn follow(context: Arc<Context>, client: kube::Client, kind: Arc<TargetKin
                     context: Arc::clone(&context),
                     kind: Arc::clone(&kind),
                     served,
+                    listed: AtomicBool::new(false),
                     lost: Notify::new(),
                 };
                 tokio::select! {
                     () = watch::run(client.clone(), resource, &sink) => {}
                     () = sink.lost.notified() => {}
                 }
+                if sink.listed.load(Ordering::Relaxed) {
+                    pause = PAUSE_MIN;
+                }
+            }
+            // The API server is in trouble, not the kind: whoever waits goes on waiting.
+            Err(KindProblem::Asking(error))
+                if matches!(error.class(), Class::Unavailable | Class::Throttled) =>
+            {
+                tracing::warn!(%kind, %error, "cannot find out how the kind is served");
             }
             Err(problem) => {
                 context.change(|index| index.kind_refused(&kind, problem));
@@ -109,6 +122,8 @@ struct KindSink {
     context: Arc<Context>,
     kind: Arc<TargetKind>,
     served: Served,
+    /// A list was complete.
+    listed: AtomicBool,
     /// The kind must be found anew.
     lost: Notify,
 }
@@ -137,6 +152,7 @@ impl Sink for KindSink {
     }
 
     fn synced(&self) {
+        self.listed.store(true, Ordering::Relaxed);
         self.context.change(|index| index.kind_listed(&self.kind));
     }
 

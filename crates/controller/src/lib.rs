@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod external_secret;
 mod index;
+mod kinds;
 mod lease;
 pub mod metrics;
 mod object;

@@ -9,6 +9,7 @@ mod cluster_external_secret;
 mod external_secret;
 mod metadata;
 mod namespace;
+mod resource;
 mod secret;
 mod store;
 
@@ -16,6 +17,7 @@ pub use cluster_external_secret::{ClusterExternalSecret, ClusterStatus, Template
 pub use external_secret::{ExternalSecret, Ready};
 pub use metadata::{json_map, key_of};
 pub use namespace::Namespace;
+pub use resource::Resource;
 pub use secret::Secret;
 pub use store::{Store, StoreKind};
 

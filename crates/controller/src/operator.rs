@@ -24,7 +24,7 @@ use crate::options::Options;
 use crate::request::{Requests, escape};
 use crate::sinks::{self, Feed};
 use crate::watch::{self, Resource};
-use crate::{Error, dispatch, lease, server};
+use crate::{Error, dispatch, kinds, lease, server};
 
 /// The operator. Nothing happens until [`Operator::run`].
 pub struct Operator {
@@ -168,7 +168,7 @@ impl Operator {
         queue: events::Queue,
         requests: Requests,
     ) {
-        let kinds = kinds(&self.options);
+        let kinds = watched(&self.options);
         let feed = Feed::new(Arc::clone(context), kinds.clone(), self.ready.clone());
         for kind in kinds {
             let resource = resource(kind, &self.options);
@@ -178,6 +178,10 @@ impl Operator {
                 watch::run(client, resource, &*sink).await;
                 Ok(())
             });
+        }
+        if self.options.generic_targets {
+            let client = self.clients.watches.clone();
+            tasks.spawn(kinds::run(Arc::clone(context), client));
         }
         let (effects, clock) = (Arc::clone(&self.effects), context.clock);
         tasks.spawn(async move {
@@ -189,7 +193,7 @@ impl Operator {
 }
 
 /// The kinds that these options watch.
-fn kinds(options: &Options) -> Vec<Kind> {
+fn watched(options: &Options) -> Vec<Kind> {
     let cluster = options.namespace.is_none();
     let mut kinds = vec![Kind::Secrets, Kind::Stores];
     if cluster && options.cluster_secret_stores {
@@ -241,7 +245,7 @@ fn resource(kind: Kind, options: &Options) -> Resource {
         Kind::Namespaces => ("namespaces", "/api/v1/namespaces".into(), "", true),
     };
     Resource {
-        plural,
+        plural: plural.into(),
         path,
         selector,
         metadata_only,
@@ -257,7 +261,7 @@ mod tests {
         let watched = |change: fn(&mut Options)| {
             let mut options = Options::default();
             change(&mut options);
-            kinds(&options).contains(&Kind::ClusterExternalSecrets)
+            watched(&options).contains(&Kind::ClusterExternalSecrets)
         };
         assert!(watched(|_| {}));
         assert!(!watched(|o| o.cluster_external_secrets = false));

@@ -12,6 +12,7 @@
 mod event;
 mod lines;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +33,7 @@ use lines::Lines;
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// Plural name, for logs.
-    pub plural: &'static str,
+    pub plural: Cow<'static, str>,
     /// URL path of the collection.
     pub path: String,
     /// Label selector, empty for all.
@@ -163,7 +164,7 @@ impl Watch {
             }
             Ok(End::Unsupported) => {
                 tracing::info!(
-                    resource = self.resource.plural,
+                    resource = %self.resource.plural,
                     "no streaming lists, using LIST"
                 );
                 self.streaming = false;
@@ -174,7 +175,7 @@ impl Watch {
                 if matches!(error, Error::Api { status: 410, .. }) {
                     self.position = restart;
                 }
-                tracing::warn!(resource = self.resource.plural, %error, "watch failed");
+                tracing::warn!(resource = %self.resource.plural, %error, "watch failed");
                 sink.failing(&error);
                 keyless_fault::Fault::retry_after(&error).unwrap_or(self.pause)
             }
@@ -245,7 +246,7 @@ impl Watch {
                 Err(_) => return Ok(End::Closed),
                 Ok(None) => break,
                 Ok(Some(Err(error))) => {
-                    tracing::debug!(resource = self.resource.plural, error = %error_chain(&error), "watch broke");
+                    tracing::debug!(resource = %self.resource.plural, error = %error_chain(&error), "watch broke");
                     break;
                 }
                 Ok(Some(Ok(chunk))) => chunk.into_data().unwrap_or_default(),
@@ -267,7 +268,7 @@ impl Watch {
         sink: &dyn Sink,
         initial: &mut bool,
     ) -> Result<Option<End>, Error> {
-        let plural = self.resource.plural;
+        let plural = self.resource.plural.clone();
         let answer = |reason: String| Error::Answer {
             intent: format!("watch {plural}"),
             reason,

@@ -57,6 +57,15 @@ pub fn read_texts(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
     Ok(out)
 }
 
+/// Reads the first document of `text`, whatever it is; nothing at all is [`Value::Nil`]. Keys are
+/// texts, integers stay integers, and the depth is bounded by [`crate::MAX_NESTING`].
+///
+/// # Errors
+/// Text that is no YAML.
+pub fn read_value(text: &[u8]) -> Result<Value, YamlError> {
+    read::read(text)
+}
+
 /// Reads the first document of `text` as a map in which every number is a `float64`.
 pub(crate) fn read_map(text: &[u8]) -> Result<Map, YamlError> {
     match json_numbers(read::read(text)?)? {

@@ -44,6 +44,8 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
         "customresourcedefinitions",
         false,
     ),
+    ("Thing", "/apis/generic.keyless.test/v1", "things", true),
+    ("Widget", "/apis/late.keyless.test/v1", "widgets", true),
     (
         "ExternalSecret",
         "/apis/external-secrets.io/v1",
@@ -260,6 +262,21 @@ impl Api {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// A token of a service account for the API server itself.
+    pub async fn token(&self, namespace: &str, account: &str) -> Result<String> {
+        let path = format!("{}/token", item("ServiceAccount", namespace, account)?);
+        let request =
+            json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let answer = self
+            .send(Method::POST, &path, "application/json", Some(&request))
+            .await?
+            .map_err(|r| anyhow!("token of {account}: {} {}", r.code, r.message))?;
+        let token = answer.pointer("/status/token").and_then(Value::as_str);
+        token
+            .map(str::to_owned)
+            .context("an answer without a token")
     }
 
     /// Creates a namespace and waits for its default service account.

@@ -32,6 +32,10 @@ pub struct Wish {
     /// What its wall clock shows when it starts, in milliseconds since the Unix epoch, if not the
     /// present time.
     pub clock: Option<i64>,
+    /// It does not allow targets of other kinds than Secret.
+    pub secrets_only: bool,
+    /// The bearer token that it shows to the API server, if it is not an administrator.
+    pub token: Option<String>,
 }
 
 /// Effects of ClusterExternalSecrets, as they came.
@@ -111,6 +115,7 @@ impl Running {
             controller_class: wish.class.unwrap_or_else(|| "default".to_owned()),
             leader_election: wish.election,
             namespace: wish.namespace,
+            generic_targets: !wish.secrets_only,
             ..crate::world::quick_options()
         };
         let (stop, stopped) = oneshot::channel();
@@ -126,7 +131,10 @@ impl Running {
             }) as Arc<dyn Effects>
         });
         let effects = dies.or(notes);
-        let client = ring.config.clone();
+        let client = match &wish.token {
+            None => ring.config.clone(),
+            Some(token) => ring.client_of(token)?,
+        };
         let thread = std::thread::Builder::new()
             .name("operator".into())
             .spawn(move || {

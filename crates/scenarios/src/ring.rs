@@ -6,13 +6,17 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
 use keyless_controlplane::{ControlPlane, ServiceAccountIssuer};
 use keyless_sandbox::aws::Aws;
 use keyless_sandbox::{Sandbox, SandboxOptions};
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
 
 use crate::api::Api;
 use crate::log::Log;
@@ -79,6 +83,31 @@ impl Ring {
     /// Runs a scenario's future on the ring's threads.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.handle().block_on(future)
+    }
+
+    /// What an operator needs that shows the bearer token `token`.
+    ///
+    /// # Errors
+    /// The token cannot stand in a header.
+    pub fn client_of(&self, token: &str) -> Result<RingClient> {
+        match &self.config {
+            RingClient::InProcess(_) => {
+                let bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
+                let router = self.sandbox.kube.router();
+                let service = router.map_request(move |mut request: Request<Body>| {
+                    request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+                    request
+                });
+                Ok(RingClient::InProcess(kube::Client::new(service, "default")))
+            }
+            RingClient::Config(admin) => {
+                let mut config = kube::Config::new(admin.cluster_url.clone());
+                config.root_cert.clone_from(&admin.root_cert);
+                config.connect_timeout = admin.connect_timeout;
+                config.auth_info.token = Some(token.to_owned().into());
+                Ok(RingClient::Config(Box::new(config)))
+            }
+        }
     }
 
     /// The emulated AWS.

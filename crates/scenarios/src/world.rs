@@ -539,6 +539,34 @@ impl World {
         )
     }
 
+    /// Another operator, for stores of `class` in this namespace, that only writes Secrets.
+    pub async fn operator_without_generic_targets(&self, class: &str) -> Result<Running> {
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                namespace: Some(self.ns.clone()),
+                secrets_only: true,
+                ..Wish::default()
+            },
+        )
+    }
+
+    /// Another operator, for stores of `class` in this namespace, with the rights of its service
+    /// account `account`.
+    pub async fn operator_as(&self, class: &str, account: &str) -> Result<Running> {
+        let token = self.api.token(&self.ns, account).await?;
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                namespace: Some(self.ns.clone()),
+                token: Some(token),
+                ..Wish::default()
+            },
+        )
+    }
+
     /// An operator for `class` that is killed before the effect of index `effects`; one that has
     /// nothing left to do by then is killed when it is done.
     pub async fn operator_that_dies_after(&self, class: &str, effects: usize) -> Result<()> {

@@ -33,6 +33,8 @@ mod chain;
 mod cluster_external_secrets;
 #[path = "all/errors.rs"]
 mod errors;
+#[path = "all/generic.rs"]
+mod generic;
 #[path = "all/interruption.rs"]
 mod interruption;
 #[path = "all/plan.rs"]

@@ -1,7 +1,8 @@
 //! The pure road from fetched values to the wanted Secret.
 //!
 //! Owns: secret bytes, property paths, decoding, rewrite, key conversion, merge, template,
-//! data hash, and the comparison of the wanted Secret with what exists.
+//! data hash, the comparison of the wanted Secret with what exists, and the same for targets of
+//! other kinds.
 //! Refuses: I/O, clocks, async, Kubernetes clients.
 
 mod bytes;
@@ -15,6 +16,7 @@ pub mod go_regexp;
 pub mod hash;
 pub mod keys;
 pub mod managed_fields;
+pub mod manifest;
 pub mod null_bytes;
 pub mod pipeline;
 pub mod property;

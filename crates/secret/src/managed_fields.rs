@@ -21,27 +21,48 @@ pub struct ManagedKeys {
 pub fn managed_keys(managed_fields: &[Value], manager: &str) -> ManagedKeys {
     let mut out = ManagedKeys::default();
     for entry in managed_fields {
-        let is = |field: &str, text: &str| entry.get(field).and_then(Value::as_str) == Some(text);
-        if !is("manager", manager) || !is("operation", "Update") {
+        let Some(fields) = fields_of(entry, manager) else {
             continue;
-        }
-        let fields = |path: &[&str]| {
-            let mut at = entry.get("fieldsV1");
-            for name in path {
-                at = at.and_then(|at| at.get(name));
-            }
-            at.and_then(Value::as_object)
-                .into_iter()
-                .flat_map(|members| members.keys())
-                .filter_map(|name| name.strip_prefix("f:"))
-                .map(str::to_owned)
         };
-        out.data.extend(fields(&["f:data"]));
-        out.labels.extend(fields(&["f:metadata", "f:labels"]));
+        out.data.extend(members(fields, &["f:data"]));
+        out.labels
+            .extend(members(fields, &["f:metadata", "f:labels"]));
         out.annotations
-            .extend(fields(&["f:metadata", "f:annotations"]));
+            .extend(members(fields, &["f:metadata", "f:annotations"]));
     }
     out
+}
+
+/// The members that `manager` wrote with the operation Update below a field, which is given by the
+/// names on the way to it, as in `["f:spec", "f:data"]`.
+#[must_use]
+pub fn managed_members(managed_fields: &[Value], manager: &str, path: &[&str]) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for entry in managed_fields {
+        if let Some(fields) = fields_of(entry, manager) {
+            out.extend(members(fields, path));
+        }
+    }
+    out
+}
+
+/// The fields of an entry of `manager` with the operation Update.
+fn fields_of<'a>(entry: &'a Value, manager: &str) -> Option<&'a Value> {
+    let is = |field: &str, text: &str| entry.get(field).and_then(Value::as_str) == Some(text);
+    let ours = is("manager", manager) && is("operation", "Update");
+    entry.get("fieldsV1").filter(|_| ours)
+}
+
+fn members(fields: &Value, path: &[&str]) -> impl Iterator<Item = String> {
+    let mut at = Some(fields);
+    for name in path {
+        at = at.and_then(|at| at.get(name));
+    }
+    at.and_then(Value::as_object)
+        .into_iter()
+        .flat_map(|members| members.keys())
+        .filter_map(|name| name.strip_prefix("f:"))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use error::ManifestError;
 pub use kind::{KindError, TargetKind};
 pub use path::{MAX_INDEX, Path};
 pub use place::{PlaceError, Placement};
-pub use wanted::{content_hash, is_valid, wanted};
+pub use wanted::{content_hash, is_managed, is_valid, wanted};
 
 type Map = BTreeMap<String, SecretBytes>;
 type Texts = BTreeMap<String, String>;

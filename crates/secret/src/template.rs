@@ -2,7 +2,7 @@
 //!
 //! Owns: sources, scopes, precedence, decoding of rendered values, the restrictions on what a
 //! template may say, and which objects must be read for it. Refuses: reading those objects, and
-//! targets other than Secrets.
+//! building targets other than Secrets, for which it only collects what goes where.
 
 mod error;
 
@@ -15,6 +15,7 @@ use keyless_api::{
 
 use crate::SecretBytes;
 use crate::decode::Decoding;
+use crate::manifest::Placement;
 use crate::render::Render;
 use crate::yaml::string_map;
 
@@ -133,6 +134,28 @@ pub fn render_template(
     sources: &Sources,
     render: &mut dyn Render,
 ) -> Result<Content, TemplateError> {
+    rendered(template, fetched, sources, render, None).map(|(content, _)| content)
+}
+
+/// The same for a target of another kind: labels, annotations and finalizers as the content, and
+/// everything else as placements in the order in which they are made.
+pub(crate) fn render_placements(
+    template: &ExternalSecretTemplate,
+    fetched: Map,
+    sources: &Sources,
+    render: &mut dyn Render,
+) -> Result<(Content, Vec<Placement>), TemplateError> {
+    rendered(template, fetched, sources, render, Some(Vec::new()))
+        .map(|(content, places)| (content, places.unwrap_or_default()))
+}
+
+fn rendered(
+    template: &ExternalSecretTemplate,
+    fetched: Map,
+    sources: &Sources,
+    render: &mut dyn Render,
+    places: Option<Vec<Placement>>,
+) -> Result<(Content, Option<Vec<Placement>>), TemplateError> {
     if let Some(TemplateEngine::Other(version)) = &template.engine_version {
         return Err(TemplateError::unsupported("engineVersion", version));
     }
@@ -146,6 +169,7 @@ pub fn render_template(
     let mut target = Target {
         fetched: &fetched,
         render,
+        places,
         content: Content {
             kind: template.kind.clone().filter(|kind| !kind.is_empty()),
             ..Content::default()
@@ -166,13 +190,17 @@ pub fn render_template(
         )?;
         target.content.finalizers.clone_from(&metadata.finalizers);
     }
-    let mut content = target.content;
+    let Target {
+        mut content,
+        places,
+        ..
+    } = target;
     if merge || (template.data.is_empty() && template.template_from.is_empty()) {
         let mut all = fetched;
         all.append(&mut content.data);
         content.data = all;
     }
-    Ok(content)
+    Ok((content, places))
 }
 
 /// The content under construction.
@@ -180,6 +208,8 @@ struct Target<'a> {
     fetched: &'a Map,
     render: &'a mut dyn Render,
     content: Content,
+    /// Where values go that are neither labels nor annotations, if the target is no Secret.
+    places: Option<Vec<Placement>>,
 }
 
 impl Target<'_> {
@@ -270,6 +300,18 @@ impl Target<'_> {
         decoding: Decoding,
     ) -> Result<(), TemplateError> {
         let rendered = self.rendered(field, key, text)?;
+        if let (TemplateScope::Path(path), Some(places)) = (scope, &mut self.places) {
+            if decoding != Decoding::None {
+                self.content.warnings.push(format!(
+                    "spec.target.template.{field}: valuesDecodingStrategy has no effect on a \
+                     document"
+                ));
+            }
+            let placed = Placement::document(path, rendered.expose());
+            return placed
+                .map(|place| places.push(place))
+                .map_err(|source| TemplateError::misplaced(field, key, source));
+        }
         let text = String::from_utf8_lossy(rendered.expose());
         let map = string_map(&text).map_err(|source| TemplateError::Yaml {
             field: field.to_owned(),
@@ -320,6 +362,17 @@ impl Target<'_> {
                 source,
             })?;
         let text = || String::from_utf8_lossy(value.expose()).into_owned();
+        if let (TemplateScope::Data | TemplateScope::Path(_), Some(places)) =
+            (scope, &mut self.places)
+        {
+            let placed = match scope {
+                TemplateScope::Path(path) => Placement::value(path, key, value.expose()),
+                _ => Placement::member("data", key, value.expose()),
+            };
+            return placed
+                .map(|place| places.push(place))
+                .map_err(|source| TemplateError::misplaced(field, key, source));
+        }
         match scope {
             TemplateScope::Labels => {
                 self.content.labels.insert(key.to_owned(), text());

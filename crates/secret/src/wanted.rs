@@ -16,6 +16,7 @@ use crate::hash::{created_by, data_hash};
 use crate::managed_fields::ManagedKeys;
 use crate::template::Content;
 
+pub(crate) use owner::references as owner_references;
 pub use owner::{OwnerReference, OwnershipError, controller};
 
 type Map = BTreeMap<String, SecretBytes>;

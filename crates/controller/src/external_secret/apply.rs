@@ -362,27 +362,22 @@ pub fn tell(
     });
 }
 
-/// Tells what became of the target, if anything did.
-pub fn tell_applied(context: &Context, object: &ExternalSecret, applied: &Applied) {
-    match applied {
-        Applied::Created => {
-            tell(
-                context,
-                object,
-                Severity::Normal,
-                event::CREATED,
-                "secret created",
-            );
-        }
-        Applied::Updated => {
-            tell(
-                context,
-                object,
-                Severity::Normal,
-                event::UPDATED,
-                "secret updated",
-            );
-        }
-        Applied::Unchanged | Applied::Missing => {}
-    }
+/// Tells what became of the target, if anything did. `resource` is kind and name of a target that
+/// is no Secret.
+pub fn tell_applied(
+    context: &Context,
+    object: &ExternalSecret,
+    resource: Option<(&str, &str)>,
+    applied: &Applied,
+) {
+    let (reason, verb) = match applied {
+        Applied::Created => (event::CREATED, "created"),
+        Applied::Updated => (event::UPDATED, "updated"),
+        Applied::Unchanged | Applied::Missing => return,
+    };
+    let note = match resource {
+        None => format!("secret {verb}"),
+        Some((kind, name)) => format!("{reason} {kind} {name}"),
+    };
+    tell(context, object, Severity::Normal, reason, note);
 }

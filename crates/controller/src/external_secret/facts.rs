@@ -6,8 +6,8 @@ use keyless_api::{ExternalSecretSpec, StoreKind};
 
 use super::plan::Target;
 use super::problem::Problem;
+use super::resource::{self, Destination};
 use crate::context::Context;
-use crate::index::target_of;
 use crate::object::{ExternalSecret, ObjectKey};
 use crate::schedule::Lane;
 
@@ -18,7 +18,9 @@ pub struct Gathered {
     pub object: Arc<ExternalSecret>,
     /// Its spec.
     pub spec: ExternalSecretSpec,
-    /// The target Secret's key.
+    /// What kind of object the target is.
+    pub destination: Destination,
+    /// The target's key.
     pub target_key: ObjectKey,
     /// What the index knows of it.
     pub target: Target,
@@ -84,29 +86,34 @@ pub fn gather(
         Err(_) if object.deleting => ExternalSecretSpec::default(),
         Err(error) => return Some(Err((object, Problem::Spec(error.to_string())))),
     };
-    let target_key = target_of(&object).unwrap_or_else(|| object.key.clone());
-    let target = state
-        .index
-        .secret(&target_key)
-        .map_or(Target::default(), |entry| {
-            let owner = entry.secret.owner.as_ref();
-            Target {
-                exists: true,
-                owned: owner.is_some_and(|(kind, name)| {
-                    &**kind == "ExternalSecret" && **name == *object.key.name
-                }),
-                hashed: entry.secret.data_hash.is_some(),
-                suspect: entry.suspect,
-            }
-        });
     let namespace = state.index.namespace(&key.namespace);
     let namespace_deleting = namespace.is_some_and(|n| n.deleting);
     let foreign = is_foreign(context, &state.index, &object, &spec);
+    let target_key = ObjectKey {
+        namespace: Arc::clone(&object.key.namespace),
+        name: spec.target_name(&object.key.name).into(),
+    };
+    let mut destination = Destination::of(&object, &spec, &context.options);
+    let needed = destination.kind().filter(|_| !foreign);
+    let needed = needed.map(|kind| (kind, &target_key));
+    state.index.need_kind(key, needed);
+    if state.index.take_kinds_changed() {
+        context.kinds.notify_one();
+    }
+    let target = match &mut destination {
+        Destination::Secret => secret(&state.index, &target_key, &object.key.name),
+        Destination::Invalid(_) => Target::default(),
+        Destination::Resource(kind, kind_state) => {
+            *kind_state = state.index.kind_state(kind);
+            resource::target(&state.index, kind, &target_key, &object.key.name)
+        }
+    };
     let unjudged = context.options.flood_gate && is_unjudged(context, &state.index, &object);
     drop(state);
     Some(Ok(Gathered {
         object,
         spec,
+        destination,
         target_key,
         target,
         lane,
@@ -119,6 +126,20 @@ pub fn gather(
         unjudged,
         namespace_deleting,
     }))
+}
+
+/// What the index knows of a target that is a Secret.
+fn secret(index: &crate::index::Index, key: &ObjectKey, owner: &str) -> Target {
+    index.secret(key).map_or(Target::default(), |entry| {
+        let controller = entry.secret.owner.as_ref();
+        Target {
+            exists: true,
+            owned: controller
+                .is_some_and(|(kind, name)| &**kind == "ExternalSecret" && **name == *owner),
+            hashed: entry.secret.data_hash.is_some(),
+            suspect: entry.suspect,
+        }
+    })
 }
 
 /// Whether a store of it awaits its first verdict, and one will come.

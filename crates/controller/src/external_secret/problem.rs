@@ -17,6 +17,9 @@ pub enum Problem {
         /// Path of the field.
         path: String,
     },
+    /// `target.manifest` without the flag that allows it.
+    #[error("generic targets are disabled: spec.target.manifest is not acted on")]
+    GenericTargetsOff,
     /// No entry names a store.
     #[error("{path} names no store")]
     NoStore {
@@ -78,9 +81,11 @@ pub enum Problem {
 impl Fault for Problem {
     fn link(&self) -> Link {
         match self {
-            Self::Spec(_) | Self::Unsupported { .. } | Self::NoStore { .. } | Self::NotOwner(_) => {
-                Link::Manifest
-            }
+            Self::Spec(_)
+            | Self::Unsupported { .. }
+            | Self::GenericTargetsOff
+            | Self::NoStore { .. }
+            | Self::NotOwner(_) => Link::Manifest,
             Self::StoreMissing { .. }
             | Self::StoreSpec { .. }
             | Self::StoreDenied { .. }
@@ -103,6 +108,11 @@ impl Fault for Problem {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unsupported { path } => Some(format!("Remove {path}")),
+            Self::GenericTargetsOff => Some(
+                "Start the operator with --unsafe-allow-generic-targets and grant it rights on \
+                 the kind, or remove spec.target.manifest"
+                    .into(),
+            ),
             Self::NoStore { .. } => Some("Set spec.secretStoreRef, or a sourceRef.storeRef".into()),
             Self::StoreMissing { store } => {
                 Some(format!("Create {store}, or correct the reference"))

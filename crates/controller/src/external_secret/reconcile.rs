@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyless_api::CreationPolicy;
 use keyless_api::constants::{event, message};
+use keyless_api::{CreationPolicy, DeletionPolicy};
 use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::Missing;
@@ -16,8 +16,9 @@ use super::facts::{self, Gathered};
 use super::fetch;
 use super::plan::{self, Empty, Step};
 use super::problem::{Failed, Problem};
+use super::resource::{self, Obstacle, Place};
 use super::shape;
-use super::status::{self, Outcome};
+use super::status::{self, Outcome, TargetWord};
 use super::stores::Watched;
 use super::target;
 use crate::Error;
@@ -75,6 +76,22 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
         }
     };
     let mut step = plan::step(&gathered.facts());
+    let deletes = gathered.spec.deletion_policy() == DeletionPolicy::Delete;
+    match gathered.destination.obstacle(&step, deletes) {
+        None => {}
+        // As if it had not been looked at: it is woken when the kind is known.
+        Some(Obstacle::Wait) => {
+            if let Some(entry) = context.state().index.external_secret_mut(key) {
+                entry.looked = !gathered.first_look;
+            }
+            return None;
+        }
+        Some(Obstacle::Failed(failed)) => {
+            let object = Arc::clone(&gathered.object);
+            let ended = Ended::failed(failed);
+            return finish(context, writer, &object, Some(&gathered), ended).await;
+        }
+    }
     if step == Step::Verify {
         match verify(context, &mut gathered).await {
             Ok(()) => step = plan::step(&gathered.facts()),
@@ -100,8 +117,15 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
     }
 }
 
-/// Reads a Secret that someone else wrote, once, and notes whether its data still has its hash.
+/// Reads a target that someone else wrote, once, and notes whether its data still has its hash.
 async fn verify(context: &Context, gathered: &mut Gathered) -> Result<(), Error> {
+    if let Some(place) = gathered.destination.place(&gathered.target_key) {
+        let (exists, valid) = resource::verify(context, place).await?;
+        gathered.target.suspect = false;
+        gathered.target.exists = exists;
+        gathered.target.hashed = valid;
+        return Ok(());
+    }
     let existing = apply::read_secret(context, &gathered.target_key).await?;
     let valid = existing.as_ref().filter(|object| target::is_valid(object));
     let known = valid.and_then(apply::known);
@@ -134,9 +158,12 @@ async fn cleanup(
 ) -> Next {
     let object = &gathered.object;
     if delete_secret {
-        match apply::delete_secret(context, writer, &gathered.target_key).await {
-            Ok(_) => {}
-            Err(error) => return retry(context, object, &error),
+        let deleted = match gathered.destination.place(&gathered.target_key) {
+            Some(place) => resource::delete(context, writer, place).await,
+            None => apply::delete_secret(context, writer, &gathered.target_key).await,
+        };
+        if let Err(error) = deleted {
+            return retry(context, object, &error);
         }
     }
     if remove_finalizer && let Err(error) = apply::remove_finalizer(writer, object).await {
@@ -167,8 +194,13 @@ async fn sync(
         }
         Err(failed) => return Ended::failed(failed),
     };
+    let place = gathered.destination.place(&gathered.target_key);
     let not_owner = |text: String| {
-        let failed = Failed::new(message::COULD_NOT_DELETE, &Problem::NotOwner(text));
+        let sentence = match place {
+            Some(_) => message::COULD_NOT_DELETE_RESOURCE,
+            None => message::COULD_NOT_DELETE,
+        };
+        let failed = Failed::new(sentence, &Problem::NotOwner(text));
         Ended::failed(failed.without_retry())
     };
     match plan::empty(spec, data.len(), &gathered.target) {
@@ -184,8 +216,8 @@ async fn sync(
         }
         Empty::NotOwner => {
             return not_owner(format!(
-                "nothing was found at the provider, and Secret {} is not owned by this ExternalSecret",
-                gathered.target_key
+                "nothing was found at the provider, and {} is not owned by this ExternalSecret",
+                gathered.destination.describe(&gathered.target_key)
             ));
         }
         Empty::No | Empty::Merge => {}
@@ -203,6 +235,16 @@ async fn write(
     let policy = gathered.spec.creation_policy();
     if policy == CreationPolicy::None {
         return Ended::of(Outcome::Synced);
+    }
+    if let Some(place) = gathered.destination.place(&gathered.target_key) {
+        return match write_resource(context, writer, gathered, place, data, renderer).await {
+            Ok(Applied::Missing) => Ended::of(Outcome::Missing),
+            Ok(applied) => Ended {
+                applied,
+                ..Ended::of(Outcome::Synced)
+            },
+            Err(failed) => Ended::failed(failed),
+        };
     }
     let needed = keyless_secret::wanted::needs_content(&gathered.spec, gathered.target.exists);
     let content = if needed {
@@ -245,7 +287,26 @@ async fn write(
     }
 }
 
-/// Deletes the Secrets of earlier target names.
+/// The same for a target that is no Secret. It binds nothing: a binding is a Secret's.
+async fn write_resource(
+    context: &Context,
+    writer: &mut Writer<'_>,
+    gathered: &Gathered,
+    place: Place<'_>,
+    data: BTreeMap<String, SecretBytes>,
+    renderer: &mut Renderer<'_>,
+) -> Result<Applied, Failed> {
+    let content = resource::content(context, gathered, place.kind, data, renderer).await?;
+    if gathered.spec.creation_policy() == CreationPolicy::Owner {
+        delete_orphans(context, writer, gathered)
+            .await
+            .map_err(|error| Failed::new(message::COULD_NOT_DELETE_ORPHANED, &error))?;
+        resource::delete_orphans(context, writer, gathered, place).await?;
+    }
+    resource::write(context, writer, gathered, place, &content).await
+}
+
+/// Deletes the Secrets of earlier targets.
 async fn delete_orphans(
     context: &Context,
     writer: &mut Writer<'_>,
@@ -253,10 +314,12 @@ async fn delete_orphans(
 ) -> Result<(), Error> {
     let key = &gathered.object.key;
     let creator = keyless_secret::hash::created_by(&key.namespace, &key.name);
-    let orphans = context
-        .state()
-        .index
-        .orphans(&creator, &gathered.target_key);
+    // A target of another kind may have the name that the Secret had.
+    let kept = match gathered.destination.kind() {
+        None => gathered.target_key.clone(),
+        Some(_) => ObjectKey::new(&key.namespace, ""),
+    };
+    let orphans = context.state().index.orphans(&creator, &kept);
     for orphan in orphans {
         if apply::delete_secret(context, writer, &orphan).await? {
             apply::tell(
@@ -272,6 +335,17 @@ async fn delete_orphans(
 }
 
 async fn delete(context: &Context, writer: &mut Writer<'_>, gathered: &Gathered) -> Ended {
+    if let Some(place) = gathered.destination.place(&gathered.target_key) {
+        return match resource::delete(context, writer, place).await {
+            Ok(there) => {
+                if there {
+                    resource::tell_deleted(context, gathered, place);
+                }
+                Ended::of(Outcome::Deleted)
+            }
+            Err(error) => Ended::failed(resource::not_deleted(place, error)),
+        };
+    }
     match apply::delete_secret(context, writer, &gathered.target_key).await {
         Ok(there) => {
             if there {
@@ -328,11 +402,17 @@ async fn finish(
     let spec = gathered.map(|g| &g.spec);
     let interval = spec.and_then(plan::interval);
     note(context, object, &ended.outcome, now);
-    apply::tell_applied(context, object, &ended.applied);
+    let kind = gathered.and_then(|g| Some((g.destination.kind()?.kind(), &*g.target_key.name)));
+    apply::tell_applied(context, object, kind, &ended.applied);
+    let word = match kind {
+        None => TargetWord::Secret,
+        Some(_) => TargetWord::Resource,
+    };
     let remark = spec.map(status::remark).unwrap_or_default();
     let status = status::wanted(
         object,
         &ended.outcome,
+        word,
         ended.binding.as_deref(),
         &remark,
         now,

@@ -14,6 +14,7 @@ use keyless_api::ExternalSecretSpec;
 use keyless_api::constants::{GROUP, message};
 use keyless_secret::SecretBytes;
 use keyless_secret::manifest::{self, ManifestContent, TargetKind};
+use keyless_secret::template::needed;
 
 use super::facts::Gathered;
 use super::plan::{Step, Target};
@@ -138,12 +139,14 @@ fn is_itself(kind: &TargetKind, object: &ExternalSecret, spec: &ExternalSecretSp
 /// What the index knows of a target of another kind.
 #[must_use]
 pub fn target(index: &Index, kind: &TargetKind, key: &ObjectKey, owner: &str) -> Target {
-    index.resource(kind, key).map_or(Target::default(), |entry| Target {
-        exists: true,
-        owned: entry.resource.is_owned_by(owner),
-        hashed: entry.resource.data_hash.is_some(),
-        suspect: entry.suspect,
-    })
+    index
+        .resource(kind, key)
+        .map_or(Target::default(), |entry| Target {
+            exists: true,
+            owned: entry.resource.is_owned_by(owner),
+            hashed: entry.resource.data_hash.is_some(),
+            suspect: entry.suspect,
+        })
 }
 
 /// What is to be written into the object.
@@ -158,7 +161,8 @@ pub async fn content(
     renderer: &mut Renderer<'_>,
 ) -> Result<ManifestContent, Failed> {
     let (object, spec): (&Arc<ExternalSecret>, _) = (&gathered.object, &gathered.spec);
-    let sources = shape::sources(context, &object.key.namespace, spec.template())
+    let needed = spec.template().map(needed).unwrap_or_default();
+    let sources = shape::sources(&context.cluster, &object.key.namespace, needed)
         .await
         .map_err(|error| Failed::new(message::COULD_NOT_APPLY_TEMPLATE, &error))?;
     let (labels, annotations) = (json_map(&object.labels), json_map(&object.annotations));

@@ -19,8 +19,7 @@ use crate::object::{ExternalSecret, json_map};
 use crate::render::Renderer;
 
 /// What this operator does not act on. Silence would be worse than an error.
-const MISSING: [&str; 3] = [
-    "spec.target.manifest",
+const MISSING: [&str; 2] = [
     "spec.data.sourceRef.generatorRef",
     "spec.dataFrom.sourceRef.generatorRef",
 ];
@@ -38,6 +37,23 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), Problem> {
         return Err(Problem::Spec(format!("spec.refreshInterval: {error}")));
     }
     Ok(())
+}
+
+/// The same for a preview, which shows Secrets only.
+///
+/// # Errors
+/// Names the field.
+pub fn check_preview(spec: &ExternalSecretSpec) -> Result<(), Problem> {
+    check(spec)?;
+    let target = spec.target.as_ref();
+    let manifest = target.and_then(|target| target.manifest.as_ref());
+    match manifest.filter(|manifest| !manifest.is_secret()) {
+        None => Ok(()),
+        Some(manifest) => Err(Problem::Spec(format!(
+            "spec.target.manifest: the target is a {}, and only Secrets can be previewed",
+            manifest.kind
+        ))),
+    }
 }
 
 /// The keys and values before any template, and the entries that were skipped.

@@ -25,16 +25,42 @@ pub enum Outcome {
     Failed(Failed),
 }
 
+/// The word for the target in the reasons of conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetWord {
+    /// A Secret, or nothing that could be anything else.
+    Secret,
+    /// An object of another kind.
+    Resource,
+}
+
 impl Outcome {
-    /// Status, reason and message of the Ready condition.
+    /// Status, reason and message of the Ready condition of an object with such a target.
     #[must_use]
-    pub fn condition(&self) -> (&'static str, &'static str, &str) {
-        match self {
-            Self::Synced => ("True", reason::SECRET_SYNCED, message::SECRET_SYNCED),
-            Self::Retained => ("True", reason::SECRET_SYNCED, message::SECRET_RETAINED),
-            Self::Deleted => ("True", reason::SECRET_DELETED, message::SECRET_DELETED),
-            Self::Missing => ("True", reason::SECRET_MISSING, message::SECRET_MISSING),
-            Self::Failed(failed) => ("False", reason::SECRET_SYNCED_ERROR, &failed.message),
+    pub fn condition(&self, target: TargetWord) -> (&'static str, &'static str, &str) {
+        let (status, of_secret, of_resource) = match self {
+            Self::Synced | Self::Retained => {
+                ("True", reason::SECRET_SYNCED, reason::RESOURCE_SYNCED)
+            }
+            Self::Deleted => ("True", reason::SECRET_DELETED, reason::RESOURCE_DELETED),
+            Self::Missing => ("True", reason::SECRET_MISSING, reason::RESOURCE_MISSING),
+            Self::Failed(_) => (
+                "False",
+                reason::SECRET_SYNCED_ERROR,
+                reason::RESOURCE_SYNCED_ERROR,
+            ),
+        };
+        let message = match (self, target) {
+            (Self::Synced, _) => message::SECRET_SYNCED,
+            (Self::Retained, _) => message::SECRET_RETAINED,
+            (Self::Deleted, _) => message::SECRET_DELETED,
+            (Self::Missing, TargetWord::Secret) => message::SECRET_MISSING,
+            (Self::Missing, TargetWord::Resource) => message::RESOURCE_MISSING,
+            (Self::Failed(failed), _) => &failed.message,
+        };
+        match target {
+            TargetWord::Secret => (status, of_secret, message),
+            TargetWord::Resource => (status, of_resource, message),
         }
     }
 }
@@ -65,11 +91,12 @@ pub fn remark(spec: &ExternalSecretSpec) -> String {
 pub fn wanted(
     object: &ExternalSecret,
     outcome: &Outcome,
+    target: TargetWord,
     binding: Option<&str>,
     remark: &str,
     now: i64,
 ) -> Status {
-    let (status, reason, message) = outcome.condition();
+    let (status, reason, message) = outcome.condition(target);
     let failed = matches!(outcome, Outcome::Failed(_));
     let message: Box<str> = match remark {
         "" => message.into(),
@@ -165,6 +192,8 @@ mod tests {
     use super::*;
     use crate::external_secret::problem::Problem;
 
+    use super::TargetWord::Secret;
+
     const NOW: i64 = 1_767_225_661_234;
 
     fn object(status: &str) -> ExternalSecret {
@@ -215,14 +244,19 @@ mod tests {
                 "could not get secret data from provider: x",
             ),
         ] {
-            assert_eq!(outcome.condition(), (status, reason, message));
+            assert_eq!(
+                outcome.condition(TargetWord::Secret),
+                (status, reason, message)
+            );
+            let (_, other, _) = outcome.condition(TargetWord::Resource);
+            assert_eq!(other, reason.replacen("Secret", "Resource", 1));
         }
     }
 
     #[test]
     fn a_failure_keeps_the_last_success() {
         let old = synced();
-        let status = wanted(&old, &failed(), None, "", NOW);
+        let status = wanted(&old, &failed(), Secret, None, "", NOW);
         assert_eq!(status.refresh_time, old.refresh_time);
         assert_eq!(status.synced, old.synced);
         assert_eq!(&*status.ready.since, "2026-01-01T00:01:01Z");
@@ -231,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_only_with_the_status() {
-        let status = wanted(&synced(), &Outcome::Retained, None, "", NOW);
+        let status = wanted(&synced(), &Outcome::Retained, Secret, None, "", NOW);
         assert_eq!(&*status.ready.since, "2026-01-01T00:00:00Z");
     }
 
@@ -242,6 +276,7 @@ mod tests {
             wanted(
                 &old,
                 &Outcome::Synced,
+                Secret,
                 Some("a"),
                 "",
                 old.refresh_time.unwrap() + m * 60_000,
@@ -264,15 +299,15 @@ mod tests {
     #[test]
     fn news_is_always_written() {
         let old = synced();
-        let mut status = wanted(&old, &Outcome::Synced, Some("a"), "", NOW);
+        let mut status = wanted(&old, &Outcome::Synced, Secret, Some("a"), "", NOW);
         status.synced = Some("other".into());
         assert!(worth_writing(&old, &status, None, Duration::MAX));
-        let status = wanted(&old, &Outcome::Synced, Some("renamed"), "", NOW);
+        let status = wanted(&old, &Outcome::Synced, Secret, Some("renamed"), "", NOW);
         assert!(worth_writing(&old, &status, None, Duration::MAX));
         let fresh = object("{}");
         assert!(worth_writing(
             &fresh,
-            &wanted(&fresh, &failed(), None, "", NOW),
+            &wanted(&fresh, &failed(), Secret, None, "", NOW),
             None,
             Duration::MAX
         ));
@@ -281,9 +316,9 @@ mod tests {
     #[test]
     fn a_repeated_failure_is_not_written_again() {
         let mut object = synced();
-        let first = wanted(&object, &failed(), None, "", NOW);
+        let first = wanted(&object, &failed(), Secret, None, "", NOW);
         object.ready = Some(first.ready.clone());
-        let second = wanted(&object, &failed(), None, "", NOW + 60_000);
+        let second = wanted(&object, &failed(), Secret, None, "", NOW + 60_000);
         assert!(!worth_writing(
             &object,
             &second,
@@ -298,13 +333,13 @@ mod tests {
             "windows": [{"schedule": "99 99 * * *", "duration": "1h"}]}}))
         .unwrap();
         let remark = remark(&spec);
-        let synced = wanted(&synced(), &Outcome::Synced, None, &remark, NOW);
+        let synced = wanted(&synced(), &Outcome::Synced, Secret, None, &remark, NOW);
         assert_eq!(
             &*synced.ready.message,
             "secret synced; spec.syncWindows.windows[0].schedule \"99 99 * * *\" is ignored: \
              minute 99 is not in 0-59; no window ever opens, so no periodic refresh happens"
         );
-        let failed = wanted(&object("{}"), &failed(), None, &remark, NOW);
+        let failed = wanted(&object("{}"), &failed(), Secret, None, &remark, NOW);
         assert!(!failed.ready.message.contains("window"));
         assert_eq!(super::remark(&ExternalSecretSpec::default()), "");
     }
@@ -312,7 +347,7 @@ mod tests {
     #[test]
     fn conditions_of_other_types_survive() {
         let object = object(r#"{"conditions":[{"type":"Mine","status":"True"}]}"#);
-        let status = wanted(&object, &Outcome::Synced, Some("a"), "", NOW);
+        let status = wanted(&object, &Outcome::Synced, Secret, Some("a"), "", NOW);
         let patch: Value = serde_json::from_str(&patch(&object, &status)).unwrap();
         assert_eq!(patch["status"]["conditions"][0]["type"], "Mine");
         assert_eq!(patch["status"]["conditions"][1]["type"], "Ready");

@@ -140,6 +140,7 @@ impl Index {
 
     /// An ExternalSecret is gone.
     pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Wakes {
+        self.need_kind(key, None);
         let Some(entry) = self.external_secrets.remove(key) else {
             return Wakes::new();
         };

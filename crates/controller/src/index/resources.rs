@@ -140,7 +140,11 @@ impl Index {
         };
         let news = entry.problem.as_deref() != Some(&problem);
         entry.problem = Some(Arc::new(problem));
-        if news { self.users_of(kind) } else { Wakes::new() }
+        if news {
+            self.users_of(kind)
+        } else {
+            Wakes::new()
+        }
     }
 
     /// A list of a kind begins.
@@ -306,8 +310,8 @@ impl Index {
         users
             .map(|user| {
                 let known = self.external_secrets.get(user).map(|entry| &entry.object);
-                let in_step = known
-                    .is_some_and(|object| object.synced.as_ref() == Some(&object.fingerprint));
+                let in_step =
+                    known.is_some_and(|object| object.synced.as_ref() == Some(&object.fingerprint));
                 let lane = if in_step { Lane::Periodic } else { Lane::Event };
                 (Work::ExternalSecret(user.clone()), lane)
             })
@@ -382,14 +386,28 @@ mod tests {
         let kind = listed(&mut index, &user);
         let key = ObjectKey::new("n", "t");
         index.resource_known(&kind, object(5, 1), Some("h".into()), Some(1));
-        assert!(index.upsert_resource(&kind, object(5, 1), false).is_empty(), "our echo");
-        assert!(index.upsert_resource(&kind, object(6, 1), false).is_empty(), "a status");
+        assert!(
+            index.upsert_resource(&kind, object(5, 1), false).is_empty(),
+            "our echo"
+        );
+        assert!(
+            index.upsert_resource(&kind, object(6, 1), false).is_empty(),
+            "a status"
+        );
         assert!(index.resource(&kind, &key).unwrap().verified);
         assert_eq!(index.upsert_resource(&kind, object(7, 2), false).len(), 1);
         let entry = index.resource(&kind, &key).unwrap();
         assert!(entry.suspect && !entry.verified && entry.stored.is_some());
-        assert_eq!(index.upsert_resource(&kind, object(8, 0), false).len(), 1, "not counted");
-        assert_eq!(index.remove_resource(&kind, &key, 7).len(), 0, "an old deletion");
+        assert_eq!(
+            index.upsert_resource(&kind, object(8, 0), false).len(),
+            1,
+            "not counted"
+        );
+        assert_eq!(
+            index.remove_resource(&kind, &key, 7).len(),
+            0,
+            "an old deletion"
+        );
         assert_eq!(index.remove_resource(&kind, &key, 9).len(), 1);
     }
 

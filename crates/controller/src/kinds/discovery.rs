@@ -116,9 +116,7 @@ mod tests {
     #[test]
     fn only_namespaced_kinds_with_every_verb_are_targets() {
         let list = || {
-            let entry = |name: &str, kind: &str, namespaced: bool, verbs: &[&str]| {
-                json!({"name": name, "kind": kind, "namespaced": namespaced, "verbs": verbs})
-            };
+            let entry = |name: &str, kind: &str, namespaced: bool, verbs: &[&str]| json!({"name": name, "kind": kind, "namespaced": namespaced, "verbs": verbs});
             let list = json!({"resources": [
                 entry("configmaps/status", "ConfigMap", true, &VERBS),
                 entry("configmaps", "ConfigMap", true, &VERBS),
@@ -138,8 +136,14 @@ mod tests {
         let served = judged("ConfigMap").unwrap();
         let key = ObjectKey::new("a/b", "c");
         assert_eq!(served.item(&key), "/api/v1/namespaces/a%2Fb/configmaps/c");
-        assert!(matches!(judged("Node"), Err(KindProblem::ClusterScoped { .. })));
-        assert!(matches!(judged("Other"), Err(KindProblem::NotServed { .. })));
+        assert!(matches!(
+            judged("Node"),
+            Err(KindProblem::ClusterScoped { .. })
+        ));
+        assert!(matches!(
+            judged("Other"),
+            Err(KindProblem::NotServed { .. })
+        ));
         let Err(KindProblem::Verbs { missing, .. }) = judged("Binding") else {
             panic!("a kind that can only be created")
         };

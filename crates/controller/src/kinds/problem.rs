@@ -55,11 +55,10 @@ impl KindProblem {
             Error::Api { status: 404, .. } => Some(Self::NotServed {
                 kind: kind.to_string(),
             }),
-            Error::Api { status: 403, .. } => {
-                Some(Self::denied(kind, served, "watch", error).unwrap_or_else(|| {
-                    Self::Asking(error.clone())
-                }))
-            }
+            Error::Api { status: 403, .. } => Some(
+                Self::denied(kind, served, "watch", error)
+                    .unwrap_or_else(|| Self::Asking(error.clone())),
+            ),
             _ => None,
         }
     }
@@ -67,12 +66,7 @@ impl KindProblem {
     /// The missing right, if that is why the API server refused to `verb` an object of `kind`;
     /// admission refuses with the same status, but not in these words.
     #[must_use]
-    pub fn denied(
-        kind: &TargetKind,
-        served: &Served,
-        verb: &str,
-        error: &Error,
-    ) -> Option<Self> {
+    pub fn denied(kind: &TargetKind, served: &Served, verb: &str, error: &Error) -> Option<Self> {
         let Error::Api {
             status: 403,
             message,

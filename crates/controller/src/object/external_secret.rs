@@ -42,8 +42,10 @@ pub struct Controller {
 /// What other objects' events need to know of an ExternalSecret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Target Secret's name.
+    /// The target's name.
     pub target: Box<str>,
+    /// Whether the target is no Secret.
+    pub manifest: bool,
     /// Every store named, ClusterSecretStores with an empty namespace.
     pub stores: Vec<ObjectKey>,
     /// Names of ConfigMaps and Secrets are not followed: the next refresh reads them.
@@ -258,6 +260,11 @@ fn summarise(spec: &ExternalSecretSpec, key: &ObjectKey) -> Summary {
     });
     Summary {
         target: spec.target_name(&key.name).into(),
+        manifest: spec
+            .target
+            .as_ref()
+            .and_then(|target| target.manifest.as_ref())
+            .is_some_and(|manifest| !manifest.is_secret()),
         stores: stores.collect(),
         refresh_policy: spec.refresh_policy(),
         creation_policy: spec.creation_policy(),

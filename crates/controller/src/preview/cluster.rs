@@ -109,7 +109,7 @@ impl Cluster {
             }
         }
         // What is refused before anything is fetched is found by the plan.
-        if shape::check(spec).is_err() || !keyless_api::validate(spec).is_empty() {
+        if shape::check_preview(spec).is_err() || !keyless_api::validate(spec).is_empty() {
             return facts;
         }
         let fetched = fetch(self, key, spec, Duration::ZERO).await;

@@ -185,7 +185,7 @@ fn attempt(
     if let Some(broken) = keyless_api::validate(spec).into_iter().next() {
         return Err(Finding::manifest(broken.path, broken.message));
     }
-    shape::check(spec).map_err(|problem| Finding::fault(&problem))?;
+    shape::check_preview(spec).map_err(|problem| Finding::fault(&problem))?;
     let existing = facts.existing?;
     let mut object = subject.object.clone();
     if object.uid.is_empty() {

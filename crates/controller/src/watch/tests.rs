@@ -97,7 +97,7 @@ async fn watched(script: &[(u16, &str)]) -> (Vec<String>, Vec<String>) {
     let router = Router::new().fallback(serve).with_state(server.clone());
     let client = kube::Client::new(router, "default");
     let resource = Resource {
-        plural: "things",
+        plural: "things".into(),
         path: "/apis/x/v1/things".into(),
         selector: "a=b",
         metadata_only: false,

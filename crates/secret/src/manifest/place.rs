@@ -85,12 +85,10 @@ impl PlaceError {
                  other fields than apiVersion, kind and metadata"
                     .to_owned(),
             ),
-            Self::Binary { key } => {
-                Some(format!("Encode the value in the template, as in {{{{ .{key} | b64enc }}}}"))
-            }
-            Self::Malformed { .. } => {
-                Some("Write a path such as spec.rules[0].from".to_owned())
-            }
+            Self::Binary { key } => Some(format!(
+                "Encode the value in the template, as in {{{{ .{key} | b64enc }}}}"
+            )),
+            Self::Malformed { .. } => Some("Write a path such as spec.rules[0].from".to_owned()),
             _ => None,
         }
     }
@@ -141,7 +139,10 @@ impl Placement {
             path: text.to_owned(),
         };
         let first = names.first().copied().unwrap_or_default();
-        if ["apiVersion", "kind"].iter().any(|n| n.eq_ignore_ascii_case(first)) {
+        if ["apiVersion", "kind"]
+            .iter()
+            .any(|n| n.eq_ignore_ascii_case(first))
+        {
             return Err(identity());
         }
         if first.eq_ignore_ascii_case("metadata") {
@@ -236,9 +237,10 @@ fn json(read: &Read) -> Result<Value, PlaceError> {
             Value::Array(items?)
         }
         Read::Map(map) => {
-            let entries = map.snapshot().into_iter().map(|(key, value)| {
-                Ok((key.to_str_lossy().into_owned(), json(&value)?))
-            });
+            let entries = map
+                .snapshot()
+                .into_iter()
+                .map(|(key, value)| Ok((key.to_str_lossy().into_owned(), json(&value)?)));
             Value::Object(entries.collect::<Result<_, PlaceError>>()?)
         }
         _ => Value::Null,
@@ -253,5 +255,7 @@ fn float(number: f64) -> Result<Value, PlaceError> {
     }
     Number::from_f64(number)
         .map(Value::Number)
-        .ok_or(PlaceError::Document("holds a number that JSON does not have"))
+        .ok_or(PlaceError::Document(
+            "holds a number that JSON does not have",
+        ))
 }

@@ -51,7 +51,10 @@ fn writer() -> Writer {
     }
 }
 
-fn spec(target: Value) -> ExternalSecretSpec {
+fn spec(mut target: Value) -> ExternalSecretSpec {
+    if target.get("manifest").is_none() {
+        target["manifest"] = json!({"apiVersion": "example.com/v1", "kind": "Thing"});
+    }
     keyless_api::decode(&json!({ "target": target })).unwrap()
 }
 
@@ -63,18 +66,38 @@ fn fetched() -> Map {
 }
 
 fn sources() -> Sources {
-    let texts = [("t", "{{ .a }}"), ("doc", "p: {{ .a }}\nq: [1, 2]"), ("n", "12")];
+    let texts = [
+        ("t", "{{ .a }}"),
+        ("doc", "p: {{ .a }}\nq: [1, 2]"),
+        ("n", "12"),
+    ];
     let texts = texts.map(|(key, text)| (key.to_owned(), text.into()));
-    [((SourceKind::ConfigMap, "src".to_owned()), Some(texts.into()))].into()
+    [(
+        (SourceKind::ConfigMap, "src".to_owned()),
+        Some(texts.into()),
+    )]
+    .into()
 }
 
 fn fill(kind: &TargetKind, target: Value) -> Result<ManifestContent, ManifestError> {
     let labels = [("own".to_owned(), "1".to_owned())].into();
     let none = Texts::new();
-    content(kind, &spec(target), &labels, &none, fetched(), &sources(), &mut Plain)
+    content(
+        kind,
+        &spec(target),
+        &labels,
+        &none,
+        fetched(),
+        &sources(),
+        &mut Plain,
+    )
 }
 
-fn build(kind: &TargetKind, target: Value, existing: Option<&Value>) -> Result<Value, ManifestError> {
+fn build(
+    kind: &TargetKind,
+    target: Value,
+    existing: Option<&Value>,
+) -> Result<Value, ManifestError> {
     let content = fill(kind, target.clone())?;
     wanted(&writer(), &spec(target), kind, "t", &content, existing)
 }
@@ -119,7 +142,10 @@ fn without_a_template() {
         })
     );
     let object = built(&custom(), json!({}), None);
-    assert_eq!(content_of(object), json!({"spec": {"data": {"a": "v1", "b": "x: 1"}}}));
+    assert_eq!(
+        content_of(object),
+        json!({"spec": {"data": {"a": "v1", "b": "x: 1"}}})
+    );
 }
 
 fn value_hash(text: &str) -> String {
@@ -135,7 +161,10 @@ fn the_recorded_hash() {
         "581d0d917b833b63b84bb6ae335ef26210912d5e0530af53f225bb9b"
     );
     assert_eq!(content_hash(&custom(), &json!({"status": 1})), None);
-    assert_eq!(content_hash(&config_map(), &json!({})), Some(value_hash("map[]")));
+    assert_eq!(
+        content_hash(&config_map(), &json!({})),
+        Some(value_hash("map[]"))
+    );
     let both = json!({"spec": {"x": 1}, "data": {"y": 2}});
     assert_eq!(content_hash(&custom(), &both), Some(value_hash("map[x:1]")));
 }
@@ -144,14 +173,24 @@ fn the_recorded_hash() {
 #[test]
 fn templates_fill_paths() {
     let from = |target: &str, literal: &str| json!({"target": target, "literal": literal});
-    let items = |target: &str, key: &str, how: &str| {
-        json!({"target": target, "configMap": {"name": "src", "items": [{"key": key, "templateAs": how}]}})
-    };
+    let items = |target: &str, key: &str, how: &str| json!({"target": target, "configMap": {"name": "src", "items": [{"key": key, "templateAs": how}]}});
     for (template, expected) in [
-        (json!({"data": {"out": "<{{ .a }}>"}}), json!({"spec": {}, "data": {"out": "<v1>"}})),
-        (json!({"templateFrom": [from("Data", "lit: '{{ .a }}'")]}), json!({"spec": {}, "data": {"lit": "v1"}})),
-        (json!({"templateFrom": [from("DATA", "n: 1")]}), json!({"spec": {}, "data": {"n": "1"}})),
-        (json!({"templateFrom": [from("Spec", "n: 1\nl: [a]")]}), json!({"spec": {"n": 1, "l": ["a"]}})),
+        (
+            json!({"data": {"out": "<{{ .a }}>"}}),
+            json!({"spec": {}, "data": {"out": "<v1>"}}),
+        ),
+        (
+            json!({"templateFrom": [from("Data", "lit: '{{ .a }}'")]}),
+            json!({"spec": {}, "data": {"lit": "v1"}}),
+        ),
+        (
+            json!({"templateFrom": [from("DATA", "m: 1")]}),
+            json!({"spec": {}, "data": {"m": "1"}}),
+        ),
+        (
+            json!({"templateFrom": [from("Spec", "m: 1\nl: [a]")]}),
+            json!({"spec": {"m": 1, "l": ["a"]}}),
+        ),
         (
             json!({"templateFrom": [from("spec.rules[0].from", "- source: {{ .a }}")]}),
             json!({"spec": {"rules": [{"from": [{"source": "v1"}]}]}}),
@@ -162,18 +201,30 @@ fn templates_fill_paths() {
         ),
         // Merged at the leaf; something else than a map is replaced.
         (
-            json!({"templateFrom": [from("spec.m", "x: 1\ny: 1"), from("spec.m", "y: 2\nz: 2")]}),
-            json!({"spec": {"m": {"x": 1, "y": 2, "z": 2}}}),
+            json!({"templateFrom": [from("spec.m", "x: 1\nu: 1"), from("spec.m", "u: 2\nz: 2")]}),
+            json!({"spec": {"m": {"x": 1, "u": 2, "z": 2}}}),
         ),
         (
             json!({"templateFrom": [from("spec.m", "[1, 2]"), from("spec.m", "x: 1")]}),
             json!({"spec": {"m": {"x": 1}}}),
         ),
         // One value: the YAML that it is, or the text if it is none.
-        (json!({"templateFrom": [items("spec.v", "t", "Values")]}), json!({"spec": {"v": "v1"}})),
-        (json!({"templateFrom": [items("spec.v", "n", "Values")]}), json!({"spec": {"v": 12}})),
-        (json!({"templateFrom": [items("spec", "n", "Values")]}), json!({"spec": {"n": "12"}})),
-        (json!({"templateFrom": [items("", "n", "Values")]}), json!({"spec": {}, "data": {"n": "12"}})),
+        (
+            json!({"templateFrom": [items("spec.v", "t", "Values")]}),
+            json!({"spec": {"v": "v1"}}),
+        ),
+        (
+            json!({"templateFrom": [items("spec.v", "n", "Values")]}),
+            json!({"spec": {"v": 12}}),
+        ),
+        (
+            json!({"templateFrom": [items("spec", "n", "Values")]}),
+            json!({"spec": {"n": "12"}}),
+        ),
+        (
+            json!({"templateFrom": [items("", "n", "Values")]}),
+            json!({"spec": {}, "data": {"n": "12"}}),
+        ),
         (
             json!({"templateFrom": [items("spec.v", "doc", "KeysAndValues")]}),
             json!({"spec": {"v": {"p": "v1", "q": [1, 2]}}}),
@@ -185,13 +236,22 @@ fn templates_fill_paths() {
         ),
         // On purpose as for Secrets: the fetched values under mergePolicy Merge, or if there is
         // nothing else.
-        (json!({"metadata": {"labels": {}}}), json!({"spec": {"data": {"a": "v1", "b": "x: 1"}}})),
+        (
+            json!({"metadata": {"labels": {}}}),
+            json!({"spec": {"data": {"a": "v1", "b": "x: 1"}}}),
+        ),
         (
             json!({"mergePolicy": "Merge", "templateFrom": [from("spec.data.a", "mine")]}),
             json!({"spec": {"data": {"a": "mine", "b": "x: 1"}}}),
         ),
-        (json!({"templateFrom": [from("status.x", "1")]}), json!({"spec": {}, "status": {"x": 1}})),
-        (json!({"templateFrom": [from("spec.[0]", "1")]}), json!(null)),
+        (
+            json!({"templateFrom": [from("status.x", "1")]}),
+            json!({"spec": {}, "status": {"x": 1}}),
+        ),
+        (
+            json!({"templateFrom": [from("spec.[0]", "1")]}),
+            json!(null),
+        ),
     ] {
         let object = build(&custom(), json!({"template": template}), None);
         match object {
@@ -217,7 +277,10 @@ fn metadata_is_rendered_once() {
     assert_eq!(metadata["labels"]["l"], "v1");
     assert_eq!(metadata["labels"]["m"], "v1");
     assert_eq!(metadata["labels"]["one"], "7");
-    assert!(metadata["labels"].get("own").is_none(), "a template replaces the object's own labels");
+    assert!(
+        metadata["labels"].get("own").is_none(),
+        "a template replaces the object's own labels"
+    );
     assert_eq!(metadata["annotations"]["n"], "<v1>");
     assert_eq!(metadata["annotations"]["from-path"], "v1");
     assert_eq!(metadata["annotations"]["flag"], "true");
@@ -239,11 +302,22 @@ fn metadata_is_rendered_once() {
     ]}}));
     let none = Texts::new();
     let kind = custom();
-    let content =
-        content(&kind, &spec, &none, &none, fetched(), &sources(), &mut counting).unwrap();
+    let content = content(
+        &kind,
+        &spec,
+        &none,
+        &none,
+        fetched(),
+        &sources(),
+        &mut counting,
+    )
+    .unwrap();
     let object = wanted(&writer(), &spec, &kind, "t", &content, None).unwrap();
     assert_eq!(counting.0, ["{{ .a }}"]);
-    assert_eq!(object["data"]["t"], "{{ .b }}", "a rendered value is not a template");
+    assert_eq!(
+        object["data"]["t"], "{{ .b }}",
+        "a rendered value is not a template"
+    );
 }
 
 /// A template chooses no other object.
@@ -270,7 +344,10 @@ fn identity_is_out_of_reach() {
         assert!(
             matches!(
                 error,
-                ManifestError::Template(TemplateError::Place { source: PlaceError::Identity { .. }, .. })
+                ManifestError::Template(TemplateError::Place {
+                    source: PlaceError::Identity { .. },
+                    ..
+                })
             ),
             "{path}: {error:?}"
         );
@@ -281,7 +358,13 @@ fn identity_is_out_of_reach() {
     // An object of the same name elsewhere is not mistaken for it.
     let elsewhere = json!({"metadata": {"name": "other", "namespace": "kube-system"}});
     let object = built(&custom(), json!({}), Some(&elsewhere));
-    assert_eq!((&object["metadata"]["name"], &object["metadata"]["namespace"]), (&json!("t"), &json!("ns")));
+    assert_eq!(
+        (
+            &object["metadata"]["name"],
+            &object["metadata"]["namespace"]
+        ),
+        (&json!("t"), &json!("ns"))
+    );
 }
 
 /// 1.8 holds for every kind.
@@ -292,9 +375,16 @@ fn template_rules_hold() {
         json!({"type": "kubernetes.io/service-account-token",
             "metadata": {"annotations": {"kubernetes.io/service-account.name": "x"}}}),
     ] {
-        let target = json!({"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}, "template": template});
+        let target =
+            json!({"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}, "template": template});
         let error = build(&config_map(), target, None).unwrap_err();
-        assert!(matches!(error, ManifestError::Template(TemplateError::Forbidden { .. })), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                ManifestError::Template(TemplateError::Forbidden { .. })
+            ),
+            "{error:?}"
+        );
     }
 }
 
@@ -319,7 +409,12 @@ fn paths() {
         let error = Path::parse(text).expect_err(text).to_string();
         assert!(error.contains(reason), "{text}: {error}");
     }
-    for text in ["spec", "spec.x[10000]", "a[0][1].b", "spec.customRequestHeaders.X-Y"] {
+    for text in [
+        "spec",
+        "spec.x[10000]",
+        "a[0][1].b",
+        "spec.customRequestHeaders.X-Y",
+    ] {
         assert_eq!(Path::parse(text).unwrap().to_string(), text);
     }
     assert_eq!(Path::parse("sPeC").unwrap().to_string(), "spec");
@@ -330,12 +425,19 @@ fn paths() {
 #[test]
 fn what_is_in_the_way_is_named() {
     let existing = json!({"metadata": {}, "spec": {"list": [1], "text": "s3cr3t"}});
-    for (path, at) in [("spec.list.x", "spec.list"), ("spec.text[0]", "spec.text"), ("spec.list[0].x", "spec.list[0]")] {
+    for (path, at) in [
+        ("spec.list.x", "spec.list"),
+        ("spec.text[0]", "spec.text"),
+        ("spec.list[0].x", "spec.list[0]"),
+    ] {
         let target = json!({"creationPolicy": "Merge",
             "template": {"templateFrom": [{"target": path, "literal": "x: y"}]}});
         let error = build(&custom(), target, Some(&existing)).unwrap_err();
         let text = format!("{error:?} {error}");
-        assert!(text.contains(&format!("{at:?}")) && !text.contains("s3cr3t"), "{text}");
+        assert!(
+            text.contains(&format!("{at:?}")) && !text.contains("s3cr3t"),
+            "{text}"
+        );
     }
 }
 
@@ -358,9 +460,23 @@ fn values_are_texts() {
     let none = Texts::new();
     let spec = ExternalSecretSpec::default();
     for kind in [config_map(), custom()] {
-        let error = content(&kind, &spec, &none, &none, data.clone(), &Sources::new(), &mut Plain);
+        let error = content(
+            &kind,
+            &spec,
+            &none,
+            &none,
+            data.clone(),
+            &Sources::new(),
+            &mut Plain,
+        );
         assert!(
-            matches!(error, Err(ManifestError::Value { source: PlaceError::Binary { .. }, .. })),
+            matches!(
+                error,
+                Err(ManifestError::Value {
+                    source: PlaceError::Binary { .. },
+                    ..
+                })
+            ),
             "{error:?}"
         );
     }
@@ -398,25 +514,34 @@ fn an_owned_object_that_exists() {
     assert!(metadata["labels"].get("stale").is_none());
     assert_eq!(metadata["annotations"]["foreign"], "yes");
     assert_eq!(metadata["finalizers"], json!(["x.io/f"]));
-    assert_eq!((&metadata["resourceVersion"], &metadata["uid"]), (&json!("7"), &json!("u")));
+    assert_eq!(
+        (&metadata["resourceVersion"], &metadata["uid"]),
+        (&json!("7"), &json!("u"))
+    );
     assert_eq!(
         content_of(object),
         json!({"data": {"a": "v1", "b": "x: 1"}, "immutable": true})
     );
     let status = json!({"metadata": {}, "spec": {"old": 1}, "status": {"ready": true}});
-    let object = built(&custom(), json!({"creationPolicy": "Orphan"}), Some(&status));
+    let object = built(
+        &custom(),
+        json!({"creationPolicy": "Orphan"}),
+        Some(&status),
+    );
     assert_eq!(object["status"]["ready"], true);
     assert!(object["spec"].get("old").is_none());
     assert!(object["metadata"].get("ownerReferences").is_none());
-    assert!(object["metadata"]["labels"].get("reconcile.external-secrets.io/created-by").is_none());
+    assert!(
+        object["metadata"]["labels"]
+            .get("reconcile.external-secrets.io/created-by")
+            .is_none()
+    );
 }
 
 /// On purpose: Merge keeps the keys of others, and removes its own that are no longer wanted.
 #[test]
 fn merge_keeps_what_is_foreign() {
-    let fields = |fields: Value| {
-        json!([{"manager": "externalsecrets.external-secrets.io/es", "operation": "Update", "fieldsV1": fields}])
-    };
+    let fields = |fields: Value| json!([{"manager": "externalsecrets.external-secrets.io/es", "operation": "Update", "fieldsV1": fields}]);
     for policy in ["Merge", "CreateOrMerge"] {
         let target = json!({"creationPolicy": policy});
         let existing = json!({"metadata": {"managedFields": fields(json!({"f:data": {"f:old": {}}}))},
@@ -438,7 +563,10 @@ fn merge_keeps_what_is_foreign() {
         "template": {"templateFrom": [{"target": "spec.rules[1].x", "literal": "2"}]}});
     let existing = json!({"metadata": {}, "spec": {"keep": 1, "rules": [{"x": 0}]}});
     let object = built(&custom(), target, Some(&existing));
-    assert_eq!(content_of(object), json!({"spec": {"keep": 1, "rules": [{"x": 0}, {"x": 2}]}}));
+    assert_eq!(
+        content_of(object),
+        json!({"spec": {"keep": 1, "rules": [{"x": 0}, {"x": 2}]}})
+    );
 }
 
 /// 2.4.9 holds here too, on purpose.
@@ -452,13 +580,23 @@ fn an_object_of_someone_else_is_left_alone() {
     for policy in ["Owner", "Orphan", "Merge", "CreateOrMerge"] {
         let error = build(&custom(), json!({"creationPolicy": policy}), Some(&other)).unwrap_err();
         assert!(
-            matches!(error, ManifestError::Ownership(OwnershipError::OtherExternalSecret { .. })),
+            matches!(
+                error,
+                ManifestError::Ownership(OwnershipError::OtherExternalSecret { .. })
+            ),
             "{policy}: {error:?}"
         );
     }
     let foreign = owned_by("Thing", "t");
     assert!(build(&custom(), json!({}), Some(&foreign)).is_err());
-    assert!(build(&custom(), json!({"creationPolicy": "Merge"}), Some(&foreign)).is_ok());
+    assert!(
+        build(
+            &custom(),
+            json!({"creationPolicy": "Merge"}),
+            Some(&foreign)
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -469,7 +607,11 @@ fn kinds() {
             kind: kind.to_owned(),
         })
     };
-    assert_eq!(of("v1", "Secret"), Ok(None), "a Secret is an ordinary target");
+    assert_eq!(
+        of("v1", "Secret"),
+        Ok(None),
+        "a Secret is an ordinary target"
+    );
     assert_eq!(config_map().base(), "/api/v1");
     assert_eq!(custom().base(), "/apis/example.com/v1");
     assert_eq!(custom().to_string(), "example.com/v1 Thing");

@@ -46,7 +46,10 @@ pub fn wanted(
     let managed = list(&object, "managedFields");
     let manager = field_manager(&writer.name);
     if existing.is_none() || !shared {
-        fill(&mut object, if kind.is_config_map() { "data" } else { "spec" });
+        fill(
+            &mut object,
+            if kind.is_config_map() { "data" } else { "spec" },
+        );
     } else {
         let own = managed_keys(&managed, &manager).data;
         forget(object.get_mut("data"), &own);
@@ -115,11 +118,15 @@ pub fn wanted(
 /// Whether an object given as JSON is managed and its content has the hash of its annotation.
 #[must_use]
 pub fn is_valid(kind: &TargetKind, object: &Value) -> bool {
-    let managed = texts(object, "labels").remove(label::MANAGED);
     let noted = texts(object, "annotations").remove(annotation::DATA_HASH);
+    is_managed(object) && noted.is_some() && noted == content_hash(kind, object)
+}
+
+/// Whether an object given as JSON carries the managed label.
+#[must_use]
+pub fn is_managed(object: &Value) -> bool {
+    let managed = texts(object, "labels").remove(label::MANAGED);
     managed.as_deref() == Some(label::MANAGED_VALUE)
-        && noted.is_some()
-        && noted == content_hash(kind, object)
 }
 
 /// The hash of an object's `spec`, or of its `data` if it has none; none if it has neither. A

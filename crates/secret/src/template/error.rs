@@ -4,6 +4,7 @@ use keyless_fault::{Class, Fault, Link};
 
 use super::SourceKind;
 use crate::decode::DecodeError;
+use crate::manifest::PlaceError;
 use crate::render::{Place, RenderError};
 use crate::yaml::YamlError;
 
@@ -73,6 +74,17 @@ pub enum TemplateError {
         #[source]
         source: DecodeError,
     },
+    /// A value that cannot stand where it is to go in a target that is no Secret.
+    #[error("could not apply template at key {key} of spec.target.template.{field}")]
+    Place {
+        /// The field.
+        field: String,
+        /// The key.
+        key: String,
+        /// Why.
+        #[source]
+        source: PlaceError,
+    },
     /// A policy, version or scope that this version does not know.
     #[error("could not apply template: {field} {value:?} is not supported")]
     Unsupported {
@@ -91,6 +103,14 @@ impl TemplateError {
         }
     }
 
+    pub(super) fn misplaced(field: &str, key: &str, source: PlaceError) -> Self {
+        Self::Place {
+            field: field.to_owned(),
+            key: key.to_owned(),
+            source,
+        }
+    }
+
     /// The field at fault, e.g. `spec.target.template.templateFrom[0]`.
     #[must_use]
     pub fn field(&self) -> String {
@@ -100,6 +120,7 @@ impl TemplateError {
             | Self::KeyMissing { field, .. }
             | Self::Render { field, .. }
             | Self::Yaml { field, .. }
+            | Self::Place { field, .. }
             | Self::Decode { field, .. } => format!("spec.target.template.{field}"),
             Self::Unsupported { field, .. } => format!("spec.target.template.{field}"),
         }
@@ -129,7 +150,9 @@ impl TemplateError {
 impl Fault for TemplateError {
     fn link(&self) -> Link {
         match self {
-            Self::Forbidden { .. } | Self::Unsupported { .. } => Link::Manifest,
+            Self::Forbidden { .. } | Self::Unsupported { .. } | Self::Place { .. } => {
+                Link::Manifest
+            }
             _ => Link::Template,
         }
     }
@@ -156,6 +179,7 @@ impl Fault for TemplateError {
                  special characters, for instance with toJson"
                     .to_owned(),
             ),
+            Self::Place { source, .. } => source.hint(),
             Self::Forbidden { .. }
             | Self::Render { .. }
             | Self::Decode { .. }

@@ -110,7 +110,7 @@ impl Fault for OwnershipError {
 
 /// The owner references that ought to be there: with the writer as controller if it is to own
 /// the target, else without it.
-pub(super) fn references(
+pub(crate) fn references(
     writer: &Writer,
     present: &[OwnerReference],
     owned: bool,

@@ -29,7 +29,11 @@ const ATTEMPTS: usize = 4;
 /// Everything but 404.
 async fn read(context: &Context, place: Place<'_>) -> Result<Option<Value>, Error> {
     let intent = format!("read {} {}", place.kind.kind(), place.key);
-    match context.requests.get(&place.served.item(place.key), &intent).await {
+    match context
+        .requests
+        .get(&place.served.item(place.key), &intent)
+        .await
+    {
         Ok(body) => serde_json::from_slice(&body)
             .map(Some)
             .map_err(|_| Error::Answer {
@@ -76,7 +80,13 @@ pub async fn write(
     for _ in 0..ATTEMPTS {
         if exists || looks {
             existing = read(context, place).await.map_err(|error| {
-                refused(message::COULD_NOT_GET_RESOURCE, place, "get", error, &Value::Null)
+                refused(
+                    message::COULD_NOT_GET_RESOURCE,
+                    place,
+                    "get",
+                    error,
+                    &Value::Null,
+                )
             })?;
         }
         if existing.is_none() && spec.creation_policy() == CreationPolicy::Merge {
@@ -94,7 +104,9 @@ pub async fn write(
                 know(context, place, &answer, satisfied);
                 let version = |object: &Value| object.pointer("/metadata/resourceVersion").cloned();
                 // Defaults that the server adds each time are no change.
-                let same = existing.as_ref().is_some_and(|old| version(old) == version(&answer));
+                let same = existing
+                    .as_ref()
+                    .is_some_and(|old| version(old) == version(&answer));
                 return Ok(match (create, same) {
                     (true, _) => Applied::Created,
                     (false, true) => Applied::Unchanged,
@@ -109,7 +121,13 @@ pub async fn write(
             }
             Err(error) => {
                 let verb = if create { "create" } else { "update" };
-                return Err(refused(message::COULD_NOT_UPDATE, place, verb, error, &body));
+                return Err(refused(
+                    message::COULD_NOT_UPDATE,
+                    place,
+                    verb,
+                    error,
+                    &body,
+                ));
             }
         }
     }
@@ -319,12 +337,10 @@ pub async fn delete_orphans(
 ) -> Result<(), Failed> {
     let key = &gathered.object.key;
     let creator = hash::created_by(&key.namespace, &key.name);
-    let orphans = context.state().index.orphaned_resources(
-        place.kind,
-        &creator,
-        &key.name,
-        place.key,
-    );
+    let orphans = context
+        .state()
+        .index
+        .orphaned_resources(place.kind, &creator, &key.name, place.key);
     for orphan in &orphans {
         let place = Place {
             key: orphan,
