@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Random templates to compare with Go; 0 compares none
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 5_000)]
     templates: u64,
     /// The first number of the random templates; default: the time
     #[arg(long)]

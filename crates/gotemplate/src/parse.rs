@@ -217,17 +217,21 @@ impl<'a> Parser<'a> {
         let token = self.next_word();
         let name = self.template_name(&token, CONTEXT)?;
         self.expect(Kind::RightDelim, CONTEXT)?;
-        let list = self.separate_tree(CONTEXT)?;
+        let list = self.separate_tree(CONTEXT, None)?;
         self.add(name, list)
     }
 
     /// The body of a `define` or `block`: variables and ranges of the surroundings are unknown.
-    fn separate_tree(&mut self, context: &str) -> Parsed<List> {
+    ///
+    /// Go parses a block's body with a parser of its own and reports an `else` that ends it with
+    /// the outer one, which still stands at the clause: `else_line`.
+    fn separate_tree(&mut self, context: &str, else_line: Option<usize>) -> Parsed<List> {
         let variables = std::mem::replace(&mut self.variables, vec!["$".into()]);
         let ranges = std::mem::take(&mut self.ranges);
         let action_line = std::mem::take(&mut self.action_line);
         let (list, end) = self.item_list()?;
         if matches!(end, End::Else) {
+            self.line = else_line.unwrap_or(self.line);
             return self.error(format!("unexpected {{{{else}}}} in {context}"));
         }
         self.variables = variables;
@@ -364,7 +368,7 @@ impl<'a> Parser<'a> {
         let token = self.next_word();
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
-        let list = self.separate_tree(CONTEXT)?;
+        let list = self.separate_tree(CONTEXT, Some(self.line))?;
         self.add(name.clone(), list)?;
         Ok(invoke(token.pos, name, Some(pipe)))
     }
