@@ -16,6 +16,7 @@ mod decode;
 pub mod duration;
 mod external_secret;
 mod reference;
+mod references;
 pub mod regexp;
 mod rules;
 mod schema;
@@ -38,6 +39,7 @@ pub use reference::{
     LabelSelectorRequirement, SecretKeySelector, SecretReference, SelectorOperator,
     ServiceAccountSelector, SourceRef, StoreKind, StoreRef,
 };
+pub use references::{Reference, ReferenceKind};
 pub use selector::NamespaceSelection;
 pub use status::{Condition, LocalReference};
 pub use store::*;

@@ -106,7 +106,7 @@ object! {
     }
 
     /// One key of a Secret.
-    pub struct SecretKeySelector {
+    pub struct SecretKeySelector : named {
         /// Name of the Secret.
         name opt "name": Option<String> { .dns_subdomain() },
         /// Key inside the Secret.
@@ -117,7 +117,7 @@ object! {
     }
 
     /// One key of a ConfigMap.
-    pub struct ConfigMapKeySelector {
+    pub struct ConfigMapKeySelector : named {
         /// Name of the ConfigMap.
         name req "name": String { .dns_subdomain() },
         /// Key inside the ConfigMap.
@@ -127,7 +127,7 @@ object! {
     }
 
     /// A whole Secret.
-    pub struct SecretReference {
+    pub struct SecretReference : named {
         /// Name of the Secret.
         name req "name": String { .dns_subdomain() },
         /// Namespace of the Secret. Only a cluster-wide store may name one.
@@ -135,7 +135,7 @@ object! {
     }
 
     /// A Kubernetes service account whose short-lived token is the login.
-    pub struct ServiceAccountSelector {
+    pub struct ServiceAccountSelector : named {
         /// Name of the service account.
         name req "name": String { .dns_subdomain() },
         /// Namespace of the service account. Only a cluster-wide store may name one; without it
@@ -146,7 +146,7 @@ object! {
     }
 
     /// Where to find the certificate authorities that a server's certificate is checked against.
-    pub struct CaProvider {
+    pub struct CaProvider : named {
         /// Kind of the object that holds the PEM bundle.
         kind req "type": CaProviderKind,
         /// Name of that object.

@@ -255,11 +255,12 @@ where
 /// Defines API objects. A field is written `name req "jsonName": Type { options }` or
 /// `name opt "jsonName": Type { options }`; its doc comment is what `kubectl explain` says, and
 /// the options are calls on the field's [`Node`]. Options in brackets behind the struct's name
-/// are calls on the object's own node.
+/// are calls on the object's own node. `: named` behind the name marks a type that names another
+/// object (see [`crate::references`]).
 macro_rules! object {
     ($(
         $(#[doc = $doc:literal])+
-        pub struct $name:ident $([ $($on:tt)* ])? {
+        pub struct $name:ident $(: $names:ident)? $([ $($on:tt)* ])? {
             $(
                 $(#[doc = $field_doc:literal])+
                 $field:ident $(req $req:literal)? $(opt $opt:literal)? : $ty:ty $({ $($with:tt)* })?
@@ -282,6 +283,13 @@ macro_rules! object {
                 )])?
                 pub $field: $ty,
             )*
+        }
+
+        impl $crate::references::Refers for $name {
+            fn refers(&self, found: &mut Vec<$crate::references::Reference>) {
+                $( $crate::references::Refers::refers(&self.$field, found); )*
+                $( found.extend(<Self as $crate::references::Names>::$names(self)); )?
+            }
         }
 
         impl $crate::schema::Schema for $name {
@@ -385,6 +393,10 @@ macro_rules! string_enum {
                 let text = <String as ::serde::Deserialize>::deserialize(deserializer)?;
                 Ok(Self::from(text.as_str()))
             }
+        }
+
+        impl $crate::references::Refers for $name {
+            fn refers(&self, _: &mut Vec<$crate::references::Reference>) {}
         }
 
         impl $crate::schema::Schema for $name {
