@@ -18,6 +18,15 @@ use serde::Deserialize;
 
 use crate::request::{Requests, Verb, escape, with};
 
+/// What was read, and at which resourceVersion.
+#[derive(Clone, Debug)]
+pub struct Versioned<T> {
+    /// The data.
+    pub data: T,
+    /// resourceVersion as a number; 0 if the answer has none.
+    pub version: u64,
+}
+
 /// Reads the cluster with the operator's own rights.
 #[derive(Clone, Debug)]
 pub struct ClusterReader {
@@ -131,10 +140,17 @@ impl ClusterReader {
         &self,
         object: &ObjectRef,
         path: &str,
-    ) -> Result<T, Error> {
+    ) -> Result<Versioned<T>, Error> {
         #[derive(Deserialize)]
         struct Object<T> {
+            #[serde(default)]
+            metadata: Meta,
             data: Option<T>,
+        }
+        #[derive(Deserialize, Default)]
+        struct Meta {
+            #[serde(rename = "resourceVersion", default)]
+            version: String,
         }
         let body = self
             .requests
@@ -144,7 +160,10 @@ impl ClusterReader {
         let parsed: Object<T> = serde_json::from_slice(&body)
             // The cause may quote the body, which is a secret.
             .map_err(|_| unreadable("read", object, Link::Store, "its data is no map of texts"))?;
-        Ok(parsed.data.unwrap_or_default())
+        Ok(Versioned {
+            data: parsed.data.unwrap_or_default(),
+            version: parsed.metadata.version.parse().unwrap_or(0),
+        })
     }
 
     /// All of a Secret's data, for templates kept in Secrets.
@@ -155,17 +174,22 @@ impl ClusterReader {
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<BTreeMap<String, SecretBytes>, Error> {
+    ) -> Result<Versioned<BTreeMap<String, SecretBytes>>, Error> {
         let object = ObjectRef::new("Secret", namespace, name);
         let path = format!(
             "/api/v1/namespaces/{}/secrets/{}",
             escape(namespace),
             escape(name)
         );
-        let data: BTreeMap<String, String> = self.read_data(&object, &path).await?;
-        data.into_iter()
-            .map(|(key, text)| Ok((key.clone(), decode(&object, &key, &text)?)))
-            .collect()
+        let read: Versioned<BTreeMap<String, String>> = self.read_data(&object, &path).await?;
+        let decoded = read.data.into_iter().map(|(key, text)| {
+            let value = decode(&object, &key, &text)?;
+            Ok((key, value))
+        });
+        Ok(Versioned {
+            data: decoded.collect::<Result<_, Error>>()?,
+            version: read.version,
+        })
     }
 
     /// All of a ConfigMap's data, for templates kept in ConfigMaps.
@@ -176,7 +200,7 @@ impl ClusterReader {
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<BTreeMap<String, String>, Error> {
+    ) -> Result<Versioned<BTreeMap<String, String>>, Error> {
         let object = ObjectRef::new("ConfigMap", namespace, name);
         let path = format!(
             "/api/v1/namespaces/{}/configmaps/{}",
@@ -279,7 +303,7 @@ impl Cluster for ClusterReader {
         key: &'a str,
     ) -> BoxFuture<'a, Result<SecretBytes, Error>> {
         async move {
-            let mut data = self.secret_data(namespace, name).await?;
+            let mut data = self.secret_data(namespace, name).await?.data;
             data.remove(key)
                 .ok_or_else(|| missing(ObjectRef::new("Secret", namespace, name), key))
         }
@@ -293,7 +317,7 @@ impl Cluster for ClusterReader {
         key: &'a str,
     ) -> BoxFuture<'a, Result<String, Error>> {
         async move {
-            let mut data = self.config_map_data(namespace, name).await?;
+            let mut data = self.config_map_data(namespace, name).await?.data;
             data.remove(key)
                 .ok_or_else(|| missing(ObjectRef::new("ConfigMap", namespace, name), key))
         }

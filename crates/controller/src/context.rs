@@ -2,8 +2,9 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch as signal};
 
 use crate::Error;
 use crate::backends::Backends;
@@ -11,13 +12,14 @@ use crate::clock::Clock;
 use crate::cluster::ClusterReader;
 use crate::effects::{Effect, Effects};
 use crate::events::Events;
-use crate::index::{Index, Wakes, Work};
+use crate::external_secret::store_ref;
+use crate::index::{Demand, Disturbed, Index, Wakes, Work};
 use crate::metrics::Histogram;
 use crate::object::ObjectKey;
 use crate::options::Options;
 use crate::render::SharedEngine;
 use crate::request::{Requests, Verb};
-use crate::schedule::{Lane, Scheduler};
+use crate::schedule::{Lane, Pace, Scheduler};
 use crate::writers::{Turn, Writers};
 
 /// The index and the scheduler change together.
@@ -40,6 +42,8 @@ pub struct Counters {
     pub interrupted: AtomicU64,
     /// Objects that no event could be decoded of.
     pub malformed: AtomicU64,
+    /// How the watches of what others depend on are doing.
+    pub dependency_watches: crate::dependencies::Watches,
 }
 
 /// What every reconcile shares.
@@ -68,8 +72,14 @@ pub struct Context {
     pub kinds: Notify,
     /// Counters.
     pub counters: Counters,
+    /// Which kinds something depends on.
+    pub demand: signal::Sender<Demand>,
     state: Mutex<State>,
 }
+
+/// How often one object is looked at because of changes of what it depends on: the first change
+/// counts at once, those that follow are taken together.
+const DEPENDENCY_PACE: Duration = Duration::from_secs(5);
 
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -106,6 +116,7 @@ impl Context {
             news: Notify::new(),
             kinds: Notify::new(),
             counters: Counters::default(),
+            demand: signal::Sender::new(Demand::default()),
             state: Mutex::new(State::default()),
         }
     }
@@ -125,6 +136,7 @@ impl Context {
         if state.index.take_kinds_changed() {
             self.kinds.notify_one();
         }
+        self.publish(&state.index);
         if wakes.is_empty() {
             return;
         }
@@ -133,6 +145,50 @@ impl Context {
             state.scheduler.wake(&work, &group, lane, now);
         }
         self.news.notify_one();
+    }
+}
+
+impl Context {
+    /// Changes the index by what was seen of an object that others depend on, forgets what was
+    /// resolved by way of it, and wakes whom that disturbs: at once, but no more often than
+    /// bursts of changes deserve.
+    pub fn disturb(&self, change: impl FnOnce(&mut Index) -> Disturbed) {
+        let disturbed = {
+            let mut state = self.state();
+            let disturbed = change(&mut state.index);
+            self.publish(&state.index);
+            disturbed
+        };
+        if disturbed.is_empty() {
+            return;
+        }
+        // Before anyone is woken: a reader must not meet the old login. What is gone may only
+        // be on its way to be replaced; its store forgets when its turn comes.
+        for store in disturbed.stores.iter().filter(|_| !disturbed.gone) {
+            self.backends.changed(&store_ref(store));
+        }
+        let now = self.clock.elapsed();
+        let mut state = self.state();
+        let State { index, scheduler } = &mut *state;
+        let pace = Pace {
+            every: DEPENDENCY_PACE,
+            later: disturbed.gone,
+        };
+        let stores = disturbed.stores.into_iter().map(Work::Store);
+        let readers = disturbed.external_secrets.into_iter();
+        for work in stores.chain(readers.map(Work::ExternalSecret)) {
+            let group = group(index, &work);
+            scheduler.nudge(&work, &group, Lane::Event, now, pace);
+        }
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Tells which kinds something depends on, if that changed.
+    pub fn publish(&self, index: &Index) {
+        let demand = index.demand();
+        self.demand
+            .send_if_modified(|known| std::mem::replace(known, demand) != demand);
     }
 }
 

@@ -79,6 +79,12 @@ impl Error {
         matches!(self, Self::Api { status: 404, .. })
     }
 
+    /// Whether the operator's rights do not suffice.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Api { status: 403, .. })
+    }
+
     /// Whether someone else changed or created the object first.
     #[must_use]
     pub fn is_conflict(&self) -> bool {

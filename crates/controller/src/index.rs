@@ -1,24 +1,27 @@
 //! What exists, as plain Rust: changed by watch events and by our own successful writes.
 //!
 //! Owns: ExternalSecrets by key, by store, by target and by controller, ClusterExternalSecrets,
-//! stores, managed Secrets, namespaces, and the decision whom an event wakes. Refuses: I/O, time, and waking for our own echoes.
+//! stores, managed Secrets, namespaces, who depends on which other object, and the decision whom
+//! an event wakes. Refuses: I/O, time, and waking for our own echoes.
 //!
 //! Echoes are told by resourceVersion: an event that is not newer than what is known changes
 //! nothing. A restarted list marks what it names; what it does not name is gone.
 
 mod cluster_external_secrets;
+mod dependencies;
 mod external_secrets;
 mod resources;
 mod secrets;
 mod stores;
 
 pub use cluster_external_secrets::{ClusterEntry, Scope, Standing};
+pub use dependencies::{Demand, Disturbed, Origin};
 pub use external_secrets::{Entry, Failure};
 pub use resources::{KindState, ResourceEntry};
 pub use secrets::SecretEntry;
 pub use stores::{Outcome, StoreEntry};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -74,6 +77,7 @@ pub struct Index {
     by_creator: HashMap<Box<str>, Vec<ObjectKey>>,
     stores: HashMap<ObjectKey, StoreEntry>,
     namespaces: HashMap<Arc<str>, (Namespace, u64)>,
+    dependencies: dependencies::Dependencies,
     names: BTreeSet<Arc<str>>,
     /// The number of the newest list of each kind; objects carry the number they were seen in.
     lists: HashMap<Kind, u64>,
@@ -164,9 +168,10 @@ impl Index {
         self.namespaces.values().map(|(namespace, _)| namespace)
     }
 
-    /// A namespace exists in this state. Its failing ExternalSecrets are woken when its labels
-    /// changed (a ClusterSecretStore may admit them now), and so is every ClusterExternalSecret
-    /// that selects it or did.
+    /// A namespace exists in this state. When its labels changed, exactly those of its
+    /// ExternalSecrets are woken that a ClusterSecretStore admits now and did not before, or
+    /// admitted and does not any more; and so is every ClusterExternalSecret that selects it or
+    /// did.
     pub fn upsert_namespace(&mut self, mut namespace: Namespace) -> Wakes {
         let mark = self.mark(Kind::Namespaces);
         namespace.name = self.intern_name(&namespace.name);
@@ -184,18 +189,48 @@ impl Index {
         let changed = old
             .as_ref()
             .is_none_or(|old| old.deleting != new.deleting || old.foreign != new.foreign);
-        let mut wakes = Wakes::new();
-        if relabelled {
-            let failing = self
-                .external_secrets
-                .iter()
-                .filter(|(key, entry)| key.namespace == new.name && entry.failure.is_some());
-            wakes.extend(failing.map(|(key, _)| (Work::ExternalSecret(key.clone()), Lane::Event)));
-        }
+        let mut wakes = self.admission_changed(old.as_ref(), &new);
         if relabelled || changed {
             wakes.extend(self.namespace_changed(old.as_ref(), Some(&new)));
         }
         wakes
+    }
+
+    /// Whom another label of a namespace lets in at a ClusterSecretStore, or keeps out.
+    fn admission_changed(&mut self, old: Option<&Namespace>, new: &Namespace) -> Wakes {
+        let none = BTreeMap::new();
+        // A namespace that its objects' events overtook was judged without labels.
+        let before = old.map_or(&none, |old| &old.labels);
+        if *before == new.labels || !self.is_synced(Kind::Namespaces) {
+            return Wakes::new();
+        }
+        let first = ObjectKey {
+            namespace: Arc::clone(&new.name),
+            name: "".into(),
+        };
+        let mut woken = BTreeSet::new();
+        let stores = self.stores.iter();
+        for (store, entry) in stores.filter(|(key, _)| key.namespace.is_empty()) {
+            let Ok(spec) = &entry.store.spec else {
+                continue;
+            };
+            let admitted = |labels| crate::store::admission::admits(spec, &new.name, labels);
+            if spec.conditions.is_empty() || admitted(before) == admitted(&new.labels) {
+                continue;
+            }
+            let readers = self.by_store.get(store);
+            let readers = readers.into_iter().flat_map(|r| r.range(first.clone()..));
+            woken.extend(readers.take_while(|r| r.namespace == new.name).cloned());
+        }
+        for key in &woken {
+            if let Some(entry) = self.external_secrets.get_mut(key) {
+                entry.refetch = true;
+            }
+        }
+        let woken = woken.into_iter();
+        woken
+            .map(|key| (Work::ExternalSecret(key), Lane::Event))
+            .collect()
     }
 
     /// A namespace is gone.

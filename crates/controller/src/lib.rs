@@ -11,6 +11,7 @@ mod clock;
 mod cluster;
 mod cluster_external_secret;
 mod context;
+mod dependencies;
 mod dispatch;
 mod effects;
 mod error;

@@ -10,11 +10,14 @@ mod text;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use keyless_api::ReferenceKind;
+
 pub(crate) use histogram::Histogram;
 use text::Text;
 
 use crate::backends::Usage;
 use crate::context::Context;
+use crate::dependencies::Health;
 use crate::object::{ExternalSecret, json_map};
 use crate::schedule::Lane;
 
@@ -163,6 +166,24 @@ pub const REFERENCE: &[Metric] = &[
         help: "Watches that failed and were tried again",
     },
     Metric {
+        name: "keyless_dependency_watch_up",
+        kind: "gauge",
+        labels: &["resource"],
+        help: "Whether changes of what ExternalSecrets and stores depend on are watched: 0 while the list is read or when the operator is not allowed to, absent if nothing depends on the kind",
+    },
+    Metric {
+        name: "keyless_dependency_watch_forbidden",
+        kind: "gauge",
+        labels: &["resource"],
+        help: "1 if the operator is not allowed to watch what ExternalSecrets and stores depend on; changes are noticed at the next refresh",
+    },
+    Metric {
+        name: "keyless_dependencies",
+        kind: "gauge",
+        labels: &[],
+        help: "Secrets, ConfigMaps and service accounts whose metadata is remembered because something depends on them",
+    },
+    Metric {
         name: "keyless_malformed_objects_total",
         kind: "counter",
         labels: &[],
@@ -218,9 +239,28 @@ pub fn render(context: &Context) -> String {
     );
     let interrupted = counters.interrupted.load(Ordering::Relaxed);
     text.single("keyless_watch_failures_total", interrupted as f64);
+    dependencies(&mut text, context);
+    let sightings = state.index.sightings();
+    text.single("keyless_dependencies", sightings as f64);
     let malformed = counters.malformed.load(Ordering::Relaxed);
     text.single("keyless_malformed_objects_total", malformed as f64);
     text.finish()
+}
+
+fn dependencies(text: &mut Text, context: &Context) {
+    let watches = &context.counters.dependency_watches;
+    let kinds = ReferenceKind::ALL.map(|kind| (kind.plural(), watches.health(kind)));
+    let running = kinds.iter().filter(|(_, health)| *health != Health::Off);
+    text.begin("keyless_dependency_watch_up");
+    for (resource, health) in running.clone() {
+        let up = u8::from(*health == Health::Up);
+        text.sample(&[("resource", resource)], f64::from(up));
+    }
+    text.begin("keyless_dependency_watch_forbidden");
+    for (resource, health) in running {
+        let forbidden = u8::from(*health == Health::Forbidden);
+        text.sample(&[("resource", resource)], f64::from(forbidden));
+    }
 }
 
 fn usage(text: &mut Text, usage: &Usage) {

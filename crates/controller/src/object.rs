@@ -11,6 +11,7 @@ mod metadata;
 mod namespace;
 mod resource;
 mod secret;
+mod sighting;
 mod store;
 
 pub use cluster_external_secret::{ClusterExternalSecret, ClusterStatus, Template};
@@ -19,6 +20,7 @@ pub use metadata::{json_map, key_of};
 pub use namespace::Namespace;
 pub use resource::Resource;
 pub use secret::Secret;
+pub use sighting::Sighting;
 pub use store::{Store, StoreKind};
 
 use std::fmt;

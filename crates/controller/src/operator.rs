@@ -24,7 +24,7 @@ use crate::options::Options;
 use crate::request::{Requests, escape};
 use crate::sinks::{self, Feed};
 use crate::watch::{self, Resource};
-use crate::{Error, dispatch, kinds, lease, server};
+use crate::{Error, dependencies, dispatch, kinds, lease, server};
 
 /// The operator. Nothing happens until [`Operator::run`].
 pub struct Operator {
@@ -183,6 +183,11 @@ impl Operator {
             let client = self.clients.watches.clone();
             tasks.spawn(kinds::run(Arc::clone(context), client));
         }
+        tasks.spawn(dependencies::run(
+            Arc::clone(context),
+            self.clients.watches.clone(),
+            self.ready.subscribe(),
+        ));
         let (effects, clock) = (Arc::clone(&self.effects), context.clock);
         tasks.spawn(async move {
             events::run(queue, requests, effects, clock).await;
@@ -249,6 +254,7 @@ fn resource(kind: Kind, options: &Options) -> Resource {
         path,
         selector,
         metadata_only,
+        optional: false,
     }
 }
 

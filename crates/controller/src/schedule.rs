@@ -48,6 +48,15 @@ impl Lane {
 /// A point in time: how long after the scheduler's origin. The caller owns the clock.
 pub type Moment = Duration;
 
+/// How fast nudges may follow each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// At most one each.
+    pub every: Duration,
+    /// Whether even the first waits.
+    pub later: bool,
+}
+
 #[derive(Debug)]
 enum Slot {
     Waiting {
@@ -62,6 +71,8 @@ enum Slot {
     },
     Running {
         again: Option<(Lane, Moment)>,
+        /// Wanted at this time, whatever the work's own wish.
+        by: Option<(Lane, Moment)>,
     },
 }
 
@@ -75,6 +86,8 @@ pub struct Scheduler<K, G> {
     waiting: HashMap<u64, K>,
     lanes: Lanes<K, G>,
     ticket: u64,
+    /// When each nudged key was, or will be, nudged last.
+    nudged: HashMap<K, Moment>,
 }
 
 impl<K, G> Default for Scheduler<K, G> {
@@ -86,9 +99,13 @@ impl<K, G> Default for Scheduler<K, G> {
             waiting: HashMap::new(),
             lanes: Lanes::default(),
             ticket: 0,
+            nudged: HashMap::new(),
         }
     }
 }
+
+/// After how many keys nudges of the past are forgotten.
+const NUDGED: usize = 1024;
 
 impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
     /// Wants `key` worked on as soon as its lane allows. A key that is being worked on is queued
@@ -96,7 +113,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
     pub fn wake(&mut self, key: &K, group: &G, lane: Lane, now: Moment) {
         self.set_group(key, group);
         let (lane, since) = match self.slots.get_mut(key) {
-            Some(Slot::Running { again }) => {
+            Some(Slot::Running { again, .. }) => {
                 *again = match *again {
                     Some((old, since)) => Some((old.min(lane), since)),
                     None => Some((lane, now)),
@@ -140,6 +157,43 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
         self.compact();
     }
 
+    /// Wakes `key` at once, unless it was nudged less than `pace` ago: then when `pace` has
+    /// passed, however often it is nudged meanwhile. In any time T a key is nudged awake at most
+    /// 1 + T / `pace` times. With `later` it waits for one `pace` in any case.
+    pub fn nudge(&mut self, key: &K, group: &G, lane: Lane, now: Moment, pace: Pace) {
+        let Pace { every, later } = pace;
+        let earliest = if later { now + every } else { now };
+        let due = match self.nudged.get(key) {
+            // One that is still to come serves this nudge as well.
+            Some(coming) if *coming > now => *coming,
+            Some(last) => earliest.max(*last + every),
+            None => earliest,
+        };
+        if self.nudged.len() >= NUDGED {
+            self.nudged.retain(|_, last| now < *last + every);
+        }
+        self.nudged.insert(key.clone(), due);
+        if due <= now {
+            self.wake(key, group, lane, now);
+        } else {
+            self.hasten(key, group, lane, due);
+        }
+    }
+
+    /// Wants `key` worked on at `due` if nothing wants it earlier.
+    fn hasten(&mut self, key: &K, group: &G, lane: Lane, due: Moment) {
+        self.set_group(key, group);
+        match self.slots.get_mut(key) {
+            Some(Slot::Queued { .. }) => {}
+            Some(Slot::Running { by, .. }) => {
+                let first = by.filter(|(_, known)| *known <= due);
+                *by = first.or(Some((lane, due)));
+            }
+            Some(Slot::Waiting { due: known, .. }) if *known <= due => {}
+            Some(Slot::Waiting { .. }) | None => self.schedule(key, group, lane, due),
+        }
+    }
+
     /// The next key to work on, if any is due.
     pub fn pop(&mut self, now: Moment) -> Option<(K, Lane)> {
         self.promote(now);
@@ -148,8 +202,11 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
             if let Some(Slot::Queued { ticket: valid, .. }) = self.slots.get(&key)
                 && *valid == ticket
             {
-                self.slots
-                    .insert(key.clone(), Slot::Running { again: None });
+                let running = Slot::Running {
+                    again: None,
+                    by: None,
+                };
+                self.slots.insert(key.clone(), running);
                 return Some((key, lane));
             }
         }
@@ -158,17 +215,20 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
     /// The work on `key` has ended. `next` is when it wants to be worked on again; a wake
     /// that came meanwhile goes before.
     pub fn done(&mut self, key: &K, next: Option<(Lane, Moment)>) {
-        let Some(Slot::Running { again }) = self.slots.get(key) else {
+        let Some(Slot::Running { again, by }) = self.slots.get(key) else {
             return;
         };
-        let again = *again;
+        let (again, by) = (*again, *by);
         self.slots.remove(key);
         let Some(group) = self.groups.get(key).cloned() else {
             return;
         };
         if let Some((lane, since)) = again {
             self.enqueue(key.clone(), lane, since);
-        } else if let Some((lane, due)) = next {
+            return;
+        }
+        let wishes = next.into_iter().chain(by);
+        if let Some((lane, due)) = wishes.min_by_key(|(_, due)| *due) {
             self.schedule(key, &group, lane, due);
         }
     }
@@ -176,9 +236,10 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
     /// The key is gone. Work under way on it ends without effect here.
     pub fn forget(&mut self, key: &K) {
         self.groups.remove(key);
+        self.nudged.remove(key);
         match self.slots.get_mut(key) {
             // Kept until it ends, so that a namesake made meanwhile waits for it.
-            Some(Slot::Running { again }) => *again = None,
+            Some(Slot::Running { again, by }) => (*again, *by) = (None, None),
             Some(Slot::Waiting { ticket, .. }) => {
                 self.waiting.remove(ticket);
                 self.slots.remove(key);
@@ -223,6 +284,7 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
             Slot::Waiting { due, .. } if *due <= now => Some(*due),
             Slot::Running {
                 again: Some((_, since)),
+                ..
             } => Some(*since),
             _ => None,
         });

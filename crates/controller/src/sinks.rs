@@ -7,7 +7,8 @@ use tokio::sync::watch as signal;
 
 use crate::Error;
 use crate::context::Context;
-use crate::index::{Index, Kind, Wakes, Work};
+use crate::dependencies;
+use crate::index::{Index, Kind, Origin, Wakes, Work};
 use crate::object::{ClusterExternalSecret, ExternalSecret, Namespace, Secret, Store, key_of};
 use crate::watch::Sink;
 
@@ -105,6 +106,8 @@ impl KindSink {
             }
             Kind::Secrets => {
                 let secret = Secret::decode(object)?;
+                // Another ExternalSecret's Secret may hold a credential or a template.
+                dependencies::sighted(&self.feed.context, Origin::Managed, object, initial)?;
                 Box::new(move |index| index.upsert_secret(secret, initial))
             }
             Kind::Namespaces => {
@@ -119,7 +122,11 @@ impl KindSink {
 
 impl Sink for KindSink {
     fn begin(&self) {
-        self.feed.context.state().index.begin(self.kind);
+        let mut state = self.feed.context.state();
+        state.index.begin(self.kind);
+        if self.kind == Kind::Secrets {
+            state.index.begin_sightings(Origin::Managed);
+        }
     }
 
     fn upsert(&self, object: &str, initial: bool) {
@@ -151,13 +158,20 @@ impl Sink for KindSink {
                 context.change(|index| index.remove_store(&key));
                 context.state().scheduler.forget(&Work::Store(key));
             }
-            Kind::Secrets => context.change(|index| index.remove_secret(&key, version)),
+            Kind::Secrets => {
+                context.change(|index| index.remove_secret(&key, version));
+                context.disturb(|index| index.vanished(Origin::Managed, &key, version));
+            }
             Kind::Namespaces => context.change(|index| index.remove_namespace(&key.name)),
         }
     }
 
     fn synced(&self) {
         self.feed.synced(self.kind);
+        if self.kind == Kind::Secrets {
+            let context = &self.feed.context;
+            context.disturb(|index| index.finish_sightings(Origin::Managed));
+        }
     }
 
     fn failing(&self, _: &Error) {

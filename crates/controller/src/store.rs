@@ -36,7 +36,12 @@ pub async fn reconcile(context: &Context, key: &ObjectKey, lane: Lane) -> Option
     let store = facts::gather(context, key)?;
     // A user who changed the store, or asks by annotation, wants an answer now and not a
     // remembered refusal.
-    if lane == Lane::User || store.generation != validated(context, key) {
+    let stale = {
+        let mut state = context.state();
+        let entry = state.index.store_mut(key);
+        entry.is_some_and(|entry| std::mem::take(&mut entry.stale))
+    };
+    if stale || lane == Lane::User || store.generation != validated(context, key) {
         context
             .backends
             .changed(&crate::external_secret::store_ref(key));

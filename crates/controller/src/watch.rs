@@ -40,6 +40,9 @@ pub struct Resource {
     pub selector: &'static str,
     /// Whether only metadata is asked for.
     pub metadata_only: bool,
+    /// Whether the operator can do without: then a watch that is not allowed is told once and
+    /// tried again slowly.
+    pub optional: bool,
 }
 
 /// Takes the events of one kind.
@@ -68,6 +71,8 @@ const SHORT: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// The longest pause after failures in a row.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// The pause after an optional watch was not allowed.
+const FORBIDDEN: Duration = Duration::from_secs(300);
 /// How long the answer's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Objects per page of a plain LIST.
@@ -102,6 +107,7 @@ pub async fn run(client: kube::Client, resource: Resource, sink: &dyn Sink) {
         position: Position::Stream,
         streaming: true,
         pause: BACKOFF_MIN,
+        told: false,
     };
     loop {
         let started = tokio::time::Instant::now();
@@ -119,6 +125,8 @@ struct Watch {
     position: Position,
     streaming: bool,
     pause: Duration,
+    /// Whether it was told that the watch is not allowed.
+    told: bool,
 }
 
 impl Watch {
@@ -171,6 +179,21 @@ impl Watch {
                 self.position = Position::List;
                 Duration::ZERO
             }
+            Err(error) if self.resource.optional && error.is_forbidden() => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!(
+                        resource = self.resource.plural,
+                        %error,
+                        "not allowed to watch; changes are noticed at the next refresh"
+                    );
+                }
+                sink.failing(&error);
+                // By then the resourceVersion is too old, and the right may be new.
+                self.position = restart;
+                let spread = FORBIDDEN.mul_f64(rand::random_range(0.0..0.25));
+                tokio::time::sleep(FORBIDDEN + spread).await;
+                return;
+            }
             Err(error) => {
                 if matches!(error, Error::Api { status: 410, .. }) {
                     self.position = restart;
@@ -193,6 +216,7 @@ impl Watch {
             self.position = Position::Resume(version);
         }
         self.pause = BACKOFF_MIN;
+        self.told = false;
     }
 
     async fn open(&self, query: &str) -> Result<Body, Error> {

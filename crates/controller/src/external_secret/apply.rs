@@ -17,7 +17,7 @@ use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
 use crate::index::SecretEntry;
-use crate::object::{ExternalSecret, ObjectKey, Secret};
+use crate::object::{ExternalSecret, ObjectKey, Secret, Sighting};
 use crate::request::{Verb, escape};
 
 /// What became of the target.
@@ -40,6 +40,9 @@ pub struct Refused {
     pub failed: Failed,
     /// Whether an existing Secret was to be changed: then the binding names it.
     pub bound: bool,
+    /// What was seen of a Secret that belongs to someone else and that no label brings before
+    /// the operator's eyes.
+    pub awaits: Option<Sighting>,
 }
 
 /// The URL path of a Secret.
@@ -91,6 +94,7 @@ pub async fn secret(
     let refused = |failed| Refused {
         failed,
         bound: false,
+        awaits: None,
     };
     let mut exists = {
         let state = context.state();
@@ -116,7 +120,11 @@ pub async fn secret(
                 .await
                 .map_err(|e| refused(Failed::new(message::COULD_NOT_UPDATE, &e)))?;
         }
-        let change = target::change(&sync, content, existing.as_ref()).map_err(refused)?;
+        let change = target::change(&sync, content, existing.as_ref());
+        let change = change.map_err(|failed| Refused {
+            awaits: existing.as_ref().and_then(unmanaged),
+            ..refused(failed)
+        })?;
         match write(context, writer, &sync, change, existing.as_ref(), satisfied).await {
             // It exists after all, or changed since it was read: look and decide anew.
             Err(Write::Conflict) => exists = true,
@@ -172,8 +180,11 @@ async fn write(
             if let Some(body) = body {
                 send(context, writer, sync, Verb::Put, &body, satisfied).await?;
             }
-            let bound = true;
-            Err(Write::Refused(Refused { failed, bound }))
+            Err(Write::Refused(Refused {
+                failed,
+                bound: true,
+                awaits: None,
+            }))
         }
     }
 }
@@ -182,6 +193,20 @@ async fn write(
 #[must_use]
 pub fn known(object: &Value) -> Option<Secret> {
     Secret::decode(&json!({"metadata": object.get("metadata")?}).to_string()).ok()
+}
+
+/// What is to be remembered of a Secret that the watch of managed ones does not show.
+fn unmanaged(object: &Value) -> Option<Sighting> {
+    let managed = object.pointer("/metadata/labels").and_then(|labels| {
+        let value = labels.get(keyless_api::constants::label::MANAGED)?;
+        value.as_str()
+    });
+    if managed == Some(keyless_api::constants::label::MANAGED_VALUE) {
+        return None;
+    }
+    let text = json!({"metadata": object.get("metadata")?}).to_string();
+    let decoded = Sighting::decode(keyless_api::ReferenceKind::Secret, &text);
+    decoded.ok().map(|(_, sighting)| sighting)
 }
 
 async fn send(
@@ -222,6 +247,7 @@ async fn send(
         Err(error) => Err(Write::Refused(Refused {
             failed: Failed::new(message::COULD_NOT_UPDATE, &error),
             bound: !create,
+            awaits: None,
         })),
     }
 }

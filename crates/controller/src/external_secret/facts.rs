@@ -34,6 +34,8 @@ pub struct Gathered {
     pub failures: u32,
     /// Whether a store of it was changed.
     pub refetch: bool,
+    /// Whether something that its templates come from was changed.
+    pub rerender: bool,
     /// Whether this process looks at it for the first time.
     pub first_look: bool,
     /// Whether it is someone else's.
@@ -56,6 +58,7 @@ impl Gathered {
             refreshed: self.refreshed,
             failing: self.failures > 0,
             refetch: self.refetch,
+            rerender: self.rerender,
             first_look: self.first_look,
             target: self.target,
             foreign: self.foreign,
@@ -79,7 +82,7 @@ pub fn gather(
     let object = Arc::clone(&entry.object);
     let refreshed = entry.refreshed;
     let failures = entry.failure.as_ref().map_or(0, |f| f.attempt);
-    let refetch = entry.refetch;
+    let (refetch, rerender) = (entry.refetch, entry.rerender);
     let spec = match object.spec() {
         Ok(spec) => spec,
         // A deletion needs no valid spec.
@@ -121,6 +124,7 @@ pub fn gather(
         refreshed,
         failures,
         refetch,
+        rerender,
         first_look,
         foreign,
         unjudged,

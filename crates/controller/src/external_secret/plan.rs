@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub failing: bool,
     /// Whether its store was changed.
     pub refetch: bool,
+    /// Whether something that its templates come from was changed.
+    pub rerender: bool,
     /// Whether this process looks at it for the first time.
     pub first_look: bool,
     /// The target.
@@ -103,7 +105,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
     let valid = !watched || (target.exists && target.hashed);
     let due = due(facts);
     let wanted = due == Due::Now;
-    if valid && wanted && overdue_at_start(facts) {
+    if valid && wanted && !facts.rerender && overdue_at_start(facts) {
         let interval = interval(facts.spec).unwrap_or_default();
         let wait = phase::overdue(interval, phase::seed(&facts.object.uid));
         let until = facts.now + i64::try_from(wait.as_millis()).unwrap_or(0);
@@ -175,10 +177,11 @@ fn open_from(spec: &ExternalSecretSpec, at: i64) -> Option<i64> {
     }
 }
 
-/// Whether the values are to be read because of policy, change, age, a failure or a changed store.
+/// Whether the values are to be read because of policy, change, age, a failure, a changed store or
+/// a changed source of templates.
 ///
 /// Sync windows hold back what is due by time, and what only repeats or anticipates that: a retry,
-/// and a read because of a changed store. The first read and a changed object pass.
+/// and a read because of a changed store or template. The first read and a changed object pass.
 fn due(facts: &Facts<'_>) -> Due {
     let object = facts.object;
     let synced = object.synced.as_deref();
@@ -189,7 +192,8 @@ fn due(facts: &Facts<'_>) -> Due {
             _ => Due::Now,
         },
         RefreshPolicy::OnChange if changed || object.refresh_time.is_none() => Due::Now,
-        RefreshPolicy::OnChange if facts.failing => Due::Now,
+        // The template is part of what was asked for, wherever it is kept.
+        RefreshPolicy::OnChange if facts.failing || facts.rerender => Due::Now,
         RefreshPolicy::OnChange => Due::Never,
         _ => {
             let Some(interval) = interval(facts.spec) else {
@@ -206,7 +210,8 @@ fn due(facts: &Facts<'_>) -> Due {
             match refreshed {
                 // In the future: another clock wrote it.
                 Some(time) if time <= facts.now + 1000 => {
-                    let next = match facts.failing || facts.refetch {
+                    let early = facts.failing || facts.refetch || facts.rerender;
+                    let next = match early {
                         true => facts.now,
                         false => phase::next(time, interval, phase::seed(&object.uid)),
                     };

@@ -25,7 +25,7 @@ use crate::Error;
 use crate::context::{Context, Writer};
 use crate::events::Severity;
 use crate::index::Failure;
-use crate::object::{ExternalSecret, ObjectKey};
+use crate::object::{ExternalSecret, ObjectKey, Sighting};
 use crate::render::Renderer;
 use crate::schedule::{Lane, Moment, backoff, phase};
 
@@ -37,6 +37,8 @@ struct Ended {
     outcome: Outcome,
     binding: Option<String>,
     applied: Applied,
+    /// What was seen of the target, if the object cannot go on before that changes.
+    awaits: Option<Sighting>,
 }
 
 impl Ended {
@@ -49,6 +51,7 @@ impl Ended {
             outcome,
             binding: None,
             applied: Applied::Unchanged,
+            awaits: None,
         }
     }
 }
@@ -110,6 +113,10 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
         // The store's first verdict wakes it.
         Step::Fetch { .. } if gathered.unjudged => None,
         Step::Fetch { max_age } => {
+            if let Some(entry) = context.state().index.external_secret_mut(key) {
+                // Before anything is read: what changes from now on asks for another look.
+                (entry.refetch, entry.rerender) = (false, false);
+            }
             let ended = sync(context, writer, &gathered, max_age).await;
             let object = Arc::clone(&gathered.object);
             finish(context, writer, &object, Some(&gathered), ended).await
@@ -273,15 +280,18 @@ async fn write(
     match apply::secret(context, writer, gathered, &content).await {
         Ok(Applied::Missing) => Ended {
             applied: Applied::Missing,
+            awaits: Some(Sighting::ABSENT),
             ..Ended::of(Outcome::Missing)
         },
         Ok(applied) => Ended {
             outcome: Outcome::Synced,
             binding,
             applied,
+            awaits: None,
         },
         Err(refused) => Ended {
             binding: binding.filter(|_| refused.bound),
+            awaits: refused.awaits,
             ..Ended::failed(refused.failed)
         },
     }
@@ -402,6 +412,7 @@ async fn finish(
     let spec = gathered.map(|g| &g.spec);
     let interval = spec.and_then(plan::interval);
     note(context, object, &ended.outcome, now);
+    let new = gathered.is_some_and(|gathered| awaits(context, gathered, ended.awaits));
     let kind = gathered.and_then(|g| Some((g.destination.kind()?.kind(), &*g.target_key.name)));
     apply::tell_applied(context, object, kind, &ended.applied);
     let word = match kind {
@@ -429,6 +440,8 @@ async fn finish(
         }
         return retry(context, object, &error);
     }
+    // What it waits for may have come before anyone looked out for it.
+    let once_more = new.then(|| (Lane::Retry, context.clock.elapsed()));
     if let Outcome::Failed(failed) = &ended.outcome {
         if news {
             apply::tell(
@@ -439,6 +452,9 @@ async fn finish(
                 failed.detail.clone(),
             );
         }
+        if once_more.is_some() {
+            return once_more;
+        }
         if failed.retry {
             return again(context, object, failed.class, failed.retry_after);
         }
@@ -446,8 +462,20 @@ async fn finish(
         let wait = interval.unwrap_or_default();
         return (!wait.is_zero()).then(|| (Lane::Periodic, context.clock.elapsed() + wait));
     }
+    if once_more.is_some() {
+        return once_more;
+    }
     let due = plan::next_refresh(object, spec?, now)?;
     Some((Lane::Periodic, moment(context, due)))
+}
+
+/// Notes down whether the object waits for its target to change; true if that is new.
+fn awaits(context: &Context, gathered: &Gathered, seen: Option<Sighting>) -> bool {
+    let mut state = context.state();
+    let (object, target) = (&gathered.object.key, &gathered.target_key);
+    let new = state.index.await_target(object, target, seen);
+    context.publish(&state.index);
+    new
 }
 
 /// The API server refuses the status of an object that no longer fits its schema: an event is
@@ -480,7 +508,6 @@ fn note(context: &Context, object: &ExternalSecret, outcome: &Outcome, now: i64)
     let Some(entry) = state.index.external_secret_mut(&object.key) else {
         return;
     };
-    entry.refetch = false;
     if let Outcome::Failed(failed) = outcome {
         entry.errors += 1;
         entry.failure = Some(Failure::after(

@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_api::constants::message;
-use keyless_api::{ExternalSecretSpec, Support};
+use keyless_api::{ExternalSecretSpec, ReferenceKind, Support};
 use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::{self, Fetched};
 use keyless_secret::template::{self, Content, SourceKind, Sources};
 
 use super::problem::{Failed, Problem};
-use crate::cluster::ClusterReader;
+use crate::cluster::{ClusterReader, Versioned};
 use crate::context::Context;
-use crate::object::{ExternalSecret, json_map};
+use crate::object::{ExternalSecret, ObjectKey, Sighting, json_map};
 use crate::render::Renderer;
 
 /// What this operator does not act on. Silence would be worse than an error.
@@ -80,13 +80,18 @@ pub async fn content(
     renderer: &mut Renderer<'_>,
 ) -> Result<Content, Failed> {
     let sources = match spec.template() {
-        Some(template) => sources(
-            &context.cluster,
-            &object.key.namespace,
-            template::needed(template),
-        )
-        .await
-        .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?,
+        Some(template) => {
+            let reader = &object.key;
+            let seen = |kind, name: &str, sighting| {
+                // What is read before a watch has shown it would otherwise change unnoticed.
+                let key = ObjectKey::new(&reader.namespace, name);
+                context.disturb(|index| index.read(kind, &key, sighting, reader));
+            };
+            let needed = template::needed(template);
+            read(&context.cluster, &reader.namespace, needed, seen)
+                .await
+                .map_err(|error| Failed::new(message::COULD_NOT_UPDATE, &error))?
+        }
         None => Sources::new(),
     };
     let labels = json_map(&object.labels);
@@ -108,20 +113,38 @@ pub async fn sources(
     namespace: &str,
     needed: BTreeSet<(SourceKind, String)>,
 ) -> Result<Sources, keyless_identity::Error> {
+    read(cluster, namespace, needed, |_, _, _| {}).await
+}
+
+/// As [`sources`]; tells `seen` what was found of each, and what was not.
+async fn read(
+    cluster: &ClusterReader,
+    namespace: &str,
+    needed: BTreeSet<(SourceKind, String)>,
+    mut seen: impl FnMut(ReferenceKind, &str, Sighting),
+) -> Result<Sources, keyless_identity::Error> {
     let mut sources = Sources::new();
     for (kind, name) in needed {
-        let data = match kind {
-            SourceKind::Secret => cluster.secret_data(namespace, &name).await,
+        let (referenced, read) = match kind {
+            SourceKind::Secret => {
+                let read = cluster.secret_data(namespace, &name).await;
+                (ReferenceKind::Secret, read)
+            }
             SourceKind::ConfigMap => {
-                let data = cluster.config_map_data(namespace, &name).await;
-                data.map(|map| map.into_iter().map(|(k, v)| (k, v.into())).collect())
+                let read = cluster.config_map_data(namespace, &name).await;
+                let read = read.map(|read| Versioned {
+                    data: read.data.into_iter().map(|(k, v)| (k, v.into())).collect(),
+                    version: read.version,
+                });
+                (ReferenceKind::ConfigMap, read)
             }
         };
-        let data = match data {
-            Ok(data) => Some(data),
-            Err(error) if error.class() == Class::NotFound => None,
+        let (data, sighting) = match read {
+            Ok(read) => (Some(read.data), Sighting::read(read.version)),
+            Err(error) if error.class() == Class::NotFound => (None, Sighting::ABSENT),
             Err(error) => return Err(error),
         };
+        seen(referenced, &name, sighting);
         sources.insert((kind, name), data);
     }
     Ok(sources)

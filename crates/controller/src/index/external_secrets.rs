@@ -49,6 +49,8 @@ pub struct Entry {
     pub failure: Option<Failure>,
     /// The store changed: read the values again even if none is due.
     pub refetch: bool,
+    /// Something that its templates come from changed: render again even if no read is due.
+    pub rerender: bool,
     /// Whether it was worked on in this process.
     pub looked: bool,
     /// A hash of the missing remote secrets last told of, so that refreshes do not repeat it.
@@ -69,6 +71,7 @@ impl Entry {
             mark,
             failure: None,
             refetch: false,
+            rerender: false,
             looked: false,
             missing: 0,
             calls: 0,
@@ -171,6 +174,7 @@ impl Index {
     }
 
     fn link_external_secret(&mut self, object: &ExternalSecret) {
+        self.link_templates(object);
         if let Some(target) = target_of(object) {
             link(&mut self.by_target, &target, &object.key);
         }
@@ -185,6 +189,7 @@ impl Index {
     }
 
     fn unlink_external_secret(&mut self, object: &ExternalSecret) {
+        self.unlink_templates(object);
         if let Some(target) = target_of(object) {
             unlink(&mut self.by_target, &target, &object.key);
         }

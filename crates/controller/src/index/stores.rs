@@ -29,6 +29,8 @@ pub struct StoreEntry {
     pub outcome: Option<Outcome>,
     /// Failed validations in a row.
     pub attempt: u32,
+    /// Something that its login depends on changed: forget what was resolved for it.
+    pub stale: bool,
     /// Holds back calls that would fail.
     pub circuit: Circuit,
     /// Nanoseconds of the last reconcile, for metrics.
@@ -86,6 +88,7 @@ impl Index {
         let mark = self.mark(kind);
         let lane = if initial { Lane::Event } else { Lane::User };
         let Some(entry) = self.stores.get_mut(&key) else {
+            self.link_store(&store);
             self.stores.insert(
                 key.clone(),
                 StoreEntry {
@@ -93,6 +96,7 @@ impl Index {
                     mark,
                     outcome: None,
                     attempt: 0,
+                    stale: false,
                     circuit: Circuit::default(),
                     nanos: 0,
                 },
@@ -115,8 +119,11 @@ impl Index {
             entry.circuit = Circuit::default();
             entry.attempt = 0;
         }
-        entry.store = Arc::new(store);
+        let old = std::mem::replace(&mut entry.store, Arc::new(store));
         if changed {
+            let new = Arc::clone(&entry.store);
+            self.unlink_store(&old);
+            self.link_store(&new);
             vec![(Work::Store(key), Lane::User)]
         } else {
             Wakes::new()
@@ -125,9 +132,10 @@ impl Index {
 
     /// A store is gone: whoever reads from it will say so.
     pub fn remove_store(&mut self, key: &ObjectKey) -> Wakes {
-        if self.stores.remove(key).is_none() {
+        let Some(entry) = self.stores.remove(key) else {
             return Wakes::new();
-        }
+        };
+        self.unlink_store(&entry.store);
         // A store that is deleted is no reason to read anything again; the next refresh tells.
         Wakes::new()
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use keyless_api::constants::GROUP;
-use keyless_api::{CreationPolicy, DecodeError, ExternalSecretSpec, RefreshPolicy, StoreKind};
+use keyless_api::{
+    CreationPolicy, DecodeError, ExternalSecretSpec, ReferenceKind, RefreshPolicy, StoreKind,
+};
 use keyless_secret::hash;
+use keyless_secret::template::{SourceKind, needed};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -48,7 +51,9 @@ pub struct Summary {
     pub manifest: bool,
     /// Every store named, ClusterSecretStores with an empty namespace.
     pub stores: Vec<ObjectKey>,
-    /// Names of ConfigMaps and Secrets are not followed: the next refresh reads them.
+    /// ConfigMaps and Secrets of its namespace that hold its templates.
+    pub sources: Box<[(ReferenceKind, Box<str>)]>,
+    /// Refresh policy.
     pub refresh_policy: RefreshPolicy,
     /// Creation policy.
     pub creation_policy: CreationPolicy,
@@ -258,7 +263,16 @@ fn summarise(spec: &ExternalSecretSpec, key: &ObjectKey) -> Summary {
         };
         ObjectKey::new(namespace, store.name())
     });
+    let needed = spec.template().map(needed).unwrap_or_default();
+    let sources = needed.into_iter().map(|(kind, name)| {
+        let kind = match kind {
+            SourceKind::ConfigMap => ReferenceKind::ConfigMap,
+            SourceKind::Secret => ReferenceKind::Secret,
+        };
+        (kind, name.into())
+    });
     Summary {
+        sources: sources.collect(),
         target: spec.target_name(&key.name).into(),
         manifest: spec
             .target

@@ -178,3 +178,66 @@ proptest! {
         prop_assert_eq!(scheduler.oldest_overdue(now + s(1000)), s(0));
     }
 }
+
+const fn pace(later: bool) -> Pace {
+    Pace { every: s(5), later }
+}
+
+/// What changes each second wakes its dependents once at first, and then once per pace.
+#[test]
+fn nudges_are_bounded_and_the_last_one_is_never_lost() {
+    let mut scheduler = Test::default();
+    let mut runs = Vec::new();
+    for second in 0..60 {
+        if second <= 30 {
+            scheduler.nudge(&1, &0, Lane::Event, s(second), pace(false));
+        }
+        while let Some((key, _)) = scheduler.pop(s(second)) {
+            runs.push(second);
+            scheduler.done(&key, Some((Lane::Periodic, s(3600))));
+        }
+    }
+    assert_eq!(runs, [0, 5, 10, 15, 20, 25, 30]);
+    scheduler.nudge(&1, &0, Lane::Event, s(70), pace(false));
+    assert_eq!(drain(&mut scheduler, s(70)), [1], "after a rest at once");
+}
+
+#[test]
+fn a_nudge_never_delays_and_an_own_wish_never_swallows_it() {
+    let mut scheduler = Test::default();
+    scheduler.nudge(&1, &0, Lane::Event, s(0), pace(true));
+    assert_eq!(drain(&mut scheduler, s(4)), []);
+    scheduler.wake(&1, &0, Lane::User, s(4));
+    let (key, lane) = scheduler.pop(s(4)).unwrap();
+    assert_eq!(lane, Lane::User);
+    scheduler.nudge(&1, &0, Lane::Event, s(4), pace(false));
+    scheduler.done(&key, Some((Lane::Periodic, s(3600))));
+    assert_eq!(
+        drain(&mut scheduler, s(5)),
+        [1],
+        "it was announced for then"
+    );
+    scheduler.schedule(&2, &0, Lane::Periodic, s(7));
+    scheduler.nudge(&2, &0, Lane::Event, s(6), pace(true));
+    assert_eq!(drain(&mut scheduler, s(7)), [2]);
+}
+
+proptest! {
+    #[test]
+    fn nudges_never_exceed_their_bound(steps in proptest::collection::vec((0u64..4, any::<bool>()), 1..80)) {
+        let mut scheduler = Test::default();
+        let (mut now, mut runs, mut after) = (0, Vec::new(), 0);
+        for (pause, later) in steps {
+            now += pause;
+            scheduler.nudge(&1, &0, Lane::Event, s(now), pace(later));
+            after = now;
+            for _ in drain(&mut scheduler, s(now)) {
+                runs.push(now);
+            }
+        }
+        prop_assert!(runs.len() as u64 <= 1 + now / 5, "{runs:?}");
+        let last = drain(&mut scheduler, s(after + 5));
+        let seen = runs.last() == Some(&after);
+        prop_assert!(seen || last == [1], "the last change is seen: {runs:?}");
+    }
+}

@@ -101,6 +101,7 @@ async fn watched(script: &[(u16, &str)]) -> (Vec<String>, Vec<String>) {
         path: "/apis/x/v1/things".into(),
         selector: "a=b",
         metadata_only: false,
+        optional: false,
     };
     let seen = Seen::default();
     let running = run(client, resource, &seen);

@@ -16,6 +16,7 @@ struct Case {
     lane: Lane,
     failing: bool,
     refetch: bool,
+    rerender: bool,
     first_look: bool,
     foreign: bool,
     namespace_deleting: bool,
@@ -50,6 +51,7 @@ impl Case {
             lane: Lane::Event,
             failing: false,
             refetch: false,
+            rerender: false,
             first_look: false,
             foreign: false,
             namespace_deleting: false,
@@ -65,6 +67,7 @@ impl Case {
             refreshed: self.object.refresh_time,
             failing: self.failing,
             refetch: self.refetch,
+            rerender: self.rerender,
             first_look: self.first_look,
             target: self.target,
             foreign: self.foreign,
@@ -442,5 +445,29 @@ proptest! {
             }
             other => prop_assert!(false, "{:?}", other),
         }
+    }
+}
+
+/// A changed template is taken up by what is refreshed, and by what follows its own changes.
+#[test]
+fn a_changed_template_is_rendered_unless_the_object_is_never_touched_again() {
+    let minute = 60_000;
+    for (spec, follows) in [
+        (json!({"refreshInterval": "1h"}), true),
+        (
+            json!({"refreshInterval": "1h", "refreshPolicy": "Periodic"}),
+            true,
+        ),
+        (json!({"refreshPolicy": "OnChange"}), true),
+        (json!({"refreshPolicy": "CreatedOnce"}), false),
+        (json!({"refreshInterval": "0"}), false),
+    ] {
+        let mut case = Case::new(&spec, Some(minute));
+        assert!(matches!(case.step(), Step::Rest { .. }), "{spec}");
+        case.rerender = true;
+        assert_eq!(matches!(case.step(), Step::Fetch { .. }), follows, "{spec}");
+        case.first_look = true;
+        case.lane = Lane::Periodic;
+        assert_eq!(matches!(case.step(), Step::Fetch { .. }), follows, "{spec}");
     }
 }
