@@ -81,10 +81,12 @@ const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        why: "which role a service account stands for, and certificate authorities",
+        why: "which role a service account stands for, certificate authorities and templates; list \
+              and watch are used only while something depends on one, and may be taken away: then \
+              a change is noticed at the next refresh",
         groups: &[""],
         resources: &["serviceaccounts", "configmaps"],
-        verbs: &["get"],
+        verbs: &["get", "list", "watch"],
     },
     Rule {
         why: "tokens for the service accounts that stores name in serviceAccountRef",

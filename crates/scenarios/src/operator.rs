@@ -36,6 +36,22 @@ pub struct Wish {
     pub secrets_only: bool,
     /// The bearer token that it shows to the API server, if it is not an administrator.
     pub token: Option<String>,
+    /// It has the rights of this user, instead of the administrator's.
+    pub user: Option<String>,
+}
+
+/// A client whose requests are those of `user`.
+fn acting_as(client: kube::Client, user: &str) -> Result<kube::Client> {
+    let user = http::HeaderValue::from_str(user)?;
+    let service = tower::service_fn(move |mut request: http::Request<kube::client::Body>| {
+        let client = client.clone();
+        let user = user.clone();
+        async move {
+            request.headers_mut().insert("impersonate-user", user);
+            client.send(request).await
+        }
+    });
+    Ok(kube::Client::new(service, "default"))
 }
 
 /// Effects of ClusterExternalSecrets, as they came.
@@ -135,6 +151,7 @@ impl Running {
             None => ring.config.clone(),
             Some(token) => ring.client_of(token)?,
         };
+        let user = wish.user;
         let thread = std::thread::Builder::new()
             .name("operator".into())
             .spawn(move || {
@@ -142,9 +159,18 @@ impl Running {
                     .enable_all()
                     .build()?;
                 runtime.block_on(async move {
-                    let clients = match client {
-                        RingClient::InProcess(client) => Clients::from(client),
-                        RingClient::Config(config) => keyless_controller::connect(&config).await?,
+                    let clients = match (client, user) {
+                        (RingClient::InProcess(client), None) => Clients::from(client),
+                        (RingClient::InProcess(client), Some(user)) => {
+                            Clients::from(acting_as(client, &user)?)
+                        }
+                        (RingClient::Config(config), Some(user)) => {
+                            let client = kube::Client::try_from(*config)?;
+                            Clients::from(acting_as(client, &user)?)
+                        }
+                        (RingClient::Config(config), None) => {
+                            keyless_controller::connect(&config).await?
+                        }
                     };
                     let mut operator = Operator::with_environment(clients, environment, options)?;
                     if let Some(moment) = wish.clock {

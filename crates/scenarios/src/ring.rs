@@ -193,13 +193,7 @@ impl Ring {
     /// # Errors
     /// When it serves nothing.
     pub async fn metrics(&self) -> Result<String> {
-        Ok(
-            reqwest::get(format!("http://{}/metrics", self.metrics_addr))
-                .await?
-                .error_for_status()?
-                .text()
-                .await?,
-        )
+        metrics_at(&self.metrics_addr).await
     }
 
     /// CRDs, one object older than their schema, and the operator's own service account.
@@ -295,8 +289,17 @@ impl Ring {
     }
 }
 
+/// What an operator serves at /metrics of `address`.
+///
+/// # Errors
+/// When it serves nothing.
+pub async fn metrics_at(address: &str) -> Result<String> {
+    let answer = reqwest::get(format!("http://{address}/metrics")).await?;
+    Ok(answer.error_for_status()?.text().await?)
+}
+
 /// A loopback address that was free a moment ago.
-fn free_address() -> Result<String> {
+pub fn free_address() -> Result<String> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?
         .local_addr()?
         .to_string())

@@ -320,6 +320,13 @@ impl World {
         .await
     }
 
+    /// A key of this scenario's account that may read everything: (id, secret).
+    #[must_use]
+    pub fn access_key(&self) -> (String, String) {
+        let key = self.ring.aws().admin_of(ACCOUNT);
+        (key.id, key.secret)
+    }
+
     // --- Kubernetes ----------------------------------------------------------------------------
 
     /// Creates a service account.
@@ -512,6 +519,35 @@ impl World {
         Ok(())
     }
 
+    // --- Metrics ---------------------------------------------------------------------------------
+
+    /// The value of the series of metric `name` whose labels contain `label`, if there is one.
+    pub async fn metric(&self, name: &str, label: &str) -> Result<Option<f64>> {
+        Ok(series(&self.ring.metrics().await?, name, label))
+    }
+
+    /// How often the operator has worked on the ExternalSecret `name`.
+    pub async fn reconciles(&self, name: &str) -> Result<u64> {
+        let label = format!("name=\"{name}\",namespace=\"{}\"", self.ns);
+        let count = self
+            .metric("externalsecret_sync_calls_total", &label)
+            .await?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Ok(count.unwrap_or_default() as u64)
+    }
+
+    /// Waits until the operator watches `resource` because something depends on it, or until it
+    /// does not any more.
+    pub async fn until_watched(&self, resource: &str, watched: bool) -> Result<()> {
+        let what = format!("the watch of {resource} being {watched}");
+        eventually(&what, || async {
+            let label = format!("resource=\"{resource}\"");
+            let up = self.metric("keyless_dependency_watch_up", &label).await?;
+            Ok((up == watched.then_some(1.0)).then_some(()))
+        })
+        .await
+    }
+
     // --- Operators ---------------------------------------------------------------------------------
 
     /// Another operator, for stores of `class`.
@@ -565,6 +601,34 @@ impl World {
                 ..Wish::default()
             },
         )
+    }
+
+    /// Another operator, for stores of `class`, that may do everything but list and watch
+    /// ConfigMaps; and where it serves its metrics.
+    pub async fn operator_without_config_map_watch(
+        &self,
+        class: &str,
+    ) -> Result<(Running, OtherMetrics)> {
+        let user = format!("limited-{}", self.ns);
+        let all = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+        let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": [
+            all("external-secrets.io", &["*"], &["*"]),
+            all("", &["secrets", "namespaces", "events", "serviceaccounts"], &["*"]),
+            all("", &["configmaps"], &["get"]),
+        ]});
+        let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": user},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}]});
+        self.api.create(&role).await?;
+        self.api.create(&binding).await?;
+        let address = crate::ring::free_address()?;
+        let wish = Wish {
+            class: Some(class.to_owned()),
+            user: Some(user),
+            metrics_addr: Some(address.clone()),
+            ..Wish::default()
+        };
+        Ok((Running::start(self.ring, wish)?, OtherMetrics { address }))
     }
 
     /// An operator for `class` that is killed before the effect of index `effects`; one that has
@@ -650,6 +714,35 @@ impl World {
             .filter(|t| !t.is_empty())
             .collect()
     }
+}
+
+/// The metrics of an operator that a scenario started itself.
+#[derive(Clone, Debug)]
+pub struct OtherMetrics {
+    address: String,
+}
+
+impl OtherMetrics {
+    /// Waits until the series of metric `name` whose labels contain `label` has this value.
+    pub async fn until(&self, name: &str, label: &str, value: f64) -> Result<()> {
+        eventually(&format!("{name} {label} being {value}"), || async {
+            // It may not serve yet.
+            let text = crate::ring::metrics_at(&self.address).await.ok();
+            let found = text.and_then(|text| series(&text, name, label));
+            Ok((found == Some(value)).then_some(()))
+        })
+        .await
+    }
+}
+
+/// The value of one series in Prometheus' text format.
+fn series(text: &str, name: &str, label: &str) -> Option<f64> {
+    let mut lines = text.lines();
+    let line = lines.find(|line| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with([' ', '{'])) && line.contains(label)
+    })?;
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 fn rand_suffix() -> u32 {

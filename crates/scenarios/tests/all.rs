@@ -31,6 +31,8 @@ macro_rules! scenarios {
 mod chain;
 #[path = "all/cluster_external_secrets.rs"]
 mod cluster_external_secrets;
+#[path = "all/dependencies.rs"]
+mod dependencies;
 #[path = "all/errors.rs"]
 mod errors;
 #[path = "all/generic.rs"]

@@ -58,7 +58,10 @@ fn listed() -> Index {
     let mut index = Index::default();
     index.upsert_external_secret(templated("a", "configMap", "c"), false);
     index.upsert_external_secret(templated("b", "secret", "c"), false);
-    index.upsert_external_secret(object("bystander", &json!({"secretStoreRef": {"name": "s"}})), false);
+    index.upsert_external_secret(
+        object("bystander", &json!({"secretStoreRef": {"name": "s"}})),
+        false,
+    );
     for origin in [CONFIG_MAPS, SECRETS] {
         index.begin_sightings(origin);
         let disturbed = index.sighted(origin, &key("n", "c"), at(5), true);
@@ -98,11 +101,19 @@ fn a_change_wakes_exactly_those_who_depend_on_that_object() {
     ] {
         let disturbed = index.sighted(origin, &key(namespace, name), at(version), false);
         let expected: Vec<_> = woken.iter().map(|name| key("n", name)).collect();
-        assert_eq!(disturbed.external_secrets, expected, "{origin:?} {namespace}/{name} {version}");
+        assert_eq!(
+            disturbed.external_secrets, expected,
+            "{origin:?} {namespace}/{name} {version}"
+        );
         assert!(disturbed.stores.is_empty() && !disturbed.gone);
     }
     assert!(index.external_secret(&key("n", "a")).unwrap().rerender);
-    assert!(!index.external_secret(&key("n", "bystander")).unwrap().rerender);
+    assert!(
+        !index
+            .external_secret(&key("n", "bystander"))
+            .unwrap()
+            .rerender
+    );
     assert_eq!(index.sightings(), 2, "what nobody depends on is forgotten");
 }
 
@@ -111,10 +122,16 @@ fn what_is_gone_is_told_once_and_what_moved_to_the_other_watch_is_not_gone() {
     let mut index = listed();
     let c = key("n", "c");
     let disturbed = index.vanished(CONFIG_MAPS, &c, 6);
-    assert_eq!((disturbed.external_secrets, disturbed.gone), (vec![key("n", "a")], true));
+    assert_eq!(
+        (disturbed.external_secrets, disturbed.gone),
+        (vec![key("n", "a")], true)
+    );
     assert!(index.vanished(CONFIG_MAPS, &c, 6).is_empty());
     let back = index.sighted(CONFIG_MAPS, &c, at(7), false);
-    assert_eq!((back.external_secrets, back.gone), (vec![key("n", "a")], false));
+    assert_eq!(
+        (back.external_secrets, back.gone),
+        (vec![key("n", "a")], false)
+    );
     // It got the managed label: one watch shows it, the other loses it, in either order.
     assert!(!index.sighted(Origin::Managed, &c, at(8), false).is_empty());
     assert!(index.vanished(SECRETS, &c, 8).is_empty());
@@ -136,11 +153,22 @@ fn a_list_after_an_interruption_tells_what_was_missed() {
     };
     assert!(relist(&mut index, &[5]).is_empty());
     assert_eq!(relist(&mut index, &[6]), [key("n", "a")]);
-    assert_eq!(relist(&mut index, &[]), [key("n", "a")], "deleted meanwhile");
+    assert_eq!(
+        relist(&mut index, &[]),
+        [key("n", "a")],
+        "deleted meanwhile"
+    );
     assert!(relist(&mut index, &[]).is_empty());
-    assert_eq!(relist(&mut index, &[8]), [key("n", "a")], "created meanwhile");
+    assert_eq!(
+        relist(&mut index, &[8]),
+        [key("n", "a")],
+        "created meanwhile"
+    );
     index.end_sightings(CONFIG_MAPS);
-    assert!(relist(&mut index, &[9]).is_empty(), "a new watch begins anew");
+    assert!(
+        relist(&mut index, &[9]).is_empty(),
+        "a new watch begins anew"
+    );
 }
 
 /// The gap between an object's read and the first list of the watch that it starts.
@@ -164,7 +192,11 @@ fn a_first_list_disturbs_only_those_who_read_another_state() {
         index.begin_sightings(CONFIG_MAPS);
         let mut disturbed = Vec::new();
         if let Some(version) = listed {
-            disturbed.extend(index.sighted(CONFIG_MAPS, &c, at(version), true).external_secrets);
+            disturbed.extend(
+                index
+                    .sighted(CONFIG_MAPS, &c, at(version), true)
+                    .external_secrets,
+            );
         }
         disturbed.extend(index.finish_sightings(CONFIG_MAPS).external_secrets);
         assert_eq!(!disturbed.is_empty(), woken, "{read:?} {listed:?}");
@@ -189,12 +221,17 @@ fn nobody_wakes_itself_by_its_own_target() {
     let mut index = Index::default();
     index.upsert_external_secret(templated("a", "secret", "a"), false);
     assert_eq!(index.demand(), Demand::default());
-    assert!(index.sighted(Origin::Managed, &key("n", "a"), at(5), false).is_empty());
+    assert!(
+        index
+            .sighted(Origin::Managed, &key("n", "a"), at(5), false)
+            .is_empty()
+    );
 }
 
 #[test]
 fn the_demand_follows_what_exists() {
-    let has = |index: &Index| [Secret, ConfigMap, ServiceAccount].map(|kind| index.demand().has(kind));
+    let has =
+        |index: &Index| [Secret, ConfigMap, ServiceAccount].map(|kind| index.demand().has(kind));
     let mut index = Index::default();
     assert_eq!(has(&index), [false; 3]);
     index.upsert_external_secret(templated("a", "configMap", "c"), false);
@@ -207,7 +244,11 @@ fn the_demand_follows_what_exists() {
     index.sighted(CONFIG_MAPS, &key("n", "c"), at(1), false);
     index.remove_external_secret(&key("n", "b"));
     assert_eq!((has(&index), index.sightings()), ([false, false, true], 0));
-    let mut changed = store("n", "s", &json!({"secretRef": {"accessKeyIDSecretRef": {"name": "keys", "key": "id"}}}));
+    let mut changed = store(
+        "n",
+        "s",
+        &json!({"secretRef": {"accessKeyIDSecretRef": {"name": "keys", "key": "id"}}}),
+    );
     changed.version = 2;
     index.upsert_store(changed, false);
     assert_eq!(has(&index), [true, false, false]);
@@ -229,8 +270,18 @@ fn a_credential_wakes_the_stores_that_mean_the_object_of_that_namespace() {
     ] {
         let mut index = Index::default();
         index.upsert_store(store(owner, "s", &by_account(named)), false);
-        let kind = if owner.is_empty() { "ClusterSecretStore" } else { "SecretStore" };
-        index.upsert_external_secret(object("reader", &json!({"secretStoreRef": {"name": "s", "kind": kind}})), false);
+        let kind = if owner.is_empty() {
+            "ClusterSecretStore"
+        } else {
+            "SecretStore"
+        };
+        index.upsert_external_secret(
+            object(
+                "reader",
+                &json!({"secretStoreRef": {"name": "s", "kind": kind}}),
+            ),
+            false,
+        );
         let disturbed = index.sighted(ACCOUNTS, &key(changed, "sa"), at(5), false);
         let expected: Vec<_> = woken.then(|| key(owner, "s")).into_iter().collect();
         assert_eq!(disturbed.stores, expected, "{owner:?} {named:?} {changed}");
@@ -242,7 +293,10 @@ fn a_credential_wakes_failing_readers_of_a_ready_store_and_leaves_the_others() {
     let referent = store("", "s", &by_account(None));
     let fixed = store("", "s", &by_account(Some("n")));
     let reader = |namespace: &str, name: &str| {
-        let mut object = object(name, &json!({"secretStoreRef": {"name": "s", "kind": "ClusterSecretStore"}}));
+        let mut object = object(
+            name,
+            &json!({"secretStoreRef": {"name": "s", "kind": "ClusterSecretStore"}}),
+        );
         object.key = key(namespace, name);
         object
     };
@@ -272,7 +326,10 @@ fn a_credential_wakes_failing_readers_of_a_ready_store_and_leaves_the_others() {
         assert!(!index.store(&key("", "s")).unwrap().circuit.is_open());
         // One that is gone may be on its way back: nobody but the store asks, and a bit later.
         let gone = index.vanished(ACCOUNTS, &key("n", "sa"), 6);
-        assert_eq!((gone.stores.len(), gone.external_secrets.len(), gone.gone), (1, 0, true));
+        assert_eq!(
+            (gone.stores.len(), gone.external_secrets.len(), gone.gone),
+            (1, 0, true)
+        );
         assert!(index.store(&key("", "s")).unwrap().stale);
     }
 }
@@ -323,7 +380,10 @@ fn who_waits_for_its_target_hears_when_it_appears_goes_or_changes_hands() {
                 };
             }
             let expected: Vec<_> = woken.then(|| a.clone()).into_iter().collect();
-            assert_eq!(disturbed.external_secrets, expected, "{seen:?} {then:?} {initial}");
+            assert_eq!(
+                disturbed.external_secrets, expected,
+                "{seen:?} {then:?} {initial}"
+            );
             assert!(!disturbed.gone, "a target that goes is what it waits for");
             index.await_target(&a, &t, None);
             assert_eq!(index.demand(), Demand::default());
@@ -336,7 +396,10 @@ fn who_is_gone_or_changed_waits_no_more() {
     let mut index = Index::default();
     let spec = |policy: &str| json!({"secretStoreRef": {"name": "s"}, "target": {"name": "t", "creationPolicy": policy}});
     let (a, t) = (key("n", "a"), key("n", "t"));
-    assert!(!index.await_target(&a, &t, Some(Sighting::ABSENT)), "nobody waits");
+    assert!(
+        !index.await_target(&a, &t, Some(Sighting::ABSENT)),
+        "nobody waits"
+    );
     assert_eq!(index.demand(), Demand::default());
     index.upsert_external_secret(object("a", &spec("Merge")), false);
     assert!(index.await_target(&a, &t, Some(Sighting::ABSENT)));
@@ -358,7 +421,8 @@ fn a_relabelled_namespace_wakes_exactly_those_whose_admission_changed() {
     };
     let selecting = |name: &str, team: &str| {
         let spec = json!({"provider": {"fake": {"data": []}}, "conditions": [{"namespaceSelector": {"matchLabels": {"team": team}}}]});
-        let text = json!({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": spec});
+        let text =
+            json!({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "spec": spec});
         Store::decode(&text.to_string()).unwrap()
     };
     let mut index = Index::default();
@@ -370,8 +434,15 @@ fn a_relabelled_namespace_wakes_exactly_those_whose_admission_changed() {
         far.key = key("far", name);
         index.upsert_external_secret(far, true);
     }
-    index.upsert_external_secret(object("local", &json!({"secretStoreRef": {"name": "red"}})), true);
-    assert_eq!(index.upsert_namespace(namespace(json!({"team": "red"}))), [], "the first list wakes nobody");
+    index.upsert_external_secret(
+        object("local", &json!({"secretStoreRef": {"name": "red"}})),
+        true,
+    );
+    assert_eq!(
+        index.upsert_namespace(namespace(json!({"team": "red"}))),
+        [],
+        "the first list wakes nobody"
+    );
     index.finish(Kind::Namespaces);
     let mut relabel = |labels: Value| {
         let wakes = index.upsert_namespace(namespace(labels));
