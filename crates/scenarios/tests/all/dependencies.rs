@@ -29,6 +29,10 @@ scenarios!(
 
 const DAY: &str = "24h";
 
+/// Looks that may follow a look that writes: a real API server may send the event of a write
+/// before its answer, and then the object is looked at once more and found in order.
+const ECHO: u64 = 1;
+
 fn object(kind: &str, w: &World, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": w.ns}})
 }
@@ -153,7 +157,8 @@ async fn config_map_of_a_template(world: World) -> Result<()> {
         )
         .await?;
     w.settle().await?;
-    assert_eq!(w.reconciles("app").await?, before + 1);
+    let looks = w.reconciles("app").await? - before;
+    assert!((1..=1 + ECHO).contains(&looks), "{looks}");
     bystander.was_left_alone().await
 }
 
@@ -400,7 +405,7 @@ async fn merge_target_that_appears(world: World) -> Result<()> {
     w.until_reason("app", "SecretMissing").await?;
     let bystander = Bystander::new(w).await?;
     secret(w, "target", json!({"own": "kept"})).await?;
-    w.until_ready("app").await?;
+    w.until_reason("app", "SecretSynced").await?;
     let data = w.secret_data("target").await?;
     assert_eq!((&*data["a"], &*data["own"]), ("v", "kept"));
     bystander.was_left_alone().await
@@ -531,7 +536,7 @@ async fn a_burst_is_bounded(world: World) -> Result<()> {
             shows("t", "b: 29 v"),
         )
         .await?;
-    let bound = 1 + begin.elapsed().as_secs() / 5;
+    let bound = (1 + begin.elapsed().as_secs() / 5) * (1 + ECHO);
     let looks = w.reconciles("app").await? - before;
     assert!(
         (1..=bound).contains(&looks),
