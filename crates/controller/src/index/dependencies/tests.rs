@@ -448,7 +448,7 @@ fn a_relabelled_namespace_wakes_exactly_those_whose_admission_changed() {
         let wakes = index.upsert_namespace(namespace(labels));
         let names = wakes.into_iter().map(|(work, _)| match work {
             Work::ExternalSecret(key) => format!("{key}"),
-            Work::Store(key) => panic!("{key}"),
+            other => panic!("{other:?}"),
         });
         names.collect::<Vec<_>>()
     };
