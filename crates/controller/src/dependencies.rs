@@ -138,7 +138,7 @@ fn resource(kind: ReferenceKind, options: &Options) -> Resource {
         None => String::new(),
     };
     Resource {
-        plural: kind.plural(),
+        plural: kind.plural().into(),
         path: format!("/api/v1{scope}/{}", kind.plural()),
         selector: match kind {
             // The others are watched in any case.

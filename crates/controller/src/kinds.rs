@@ -115,6 +115,7 @@ fn resource(served: &Served, namespace: Option<&str>) -> Resource {
         path: format!("{}{scope}/{}", served.base, escape(&served.plural)),
         selector: "reconcile.external-secrets.io/managed=true",
         metadata_only: true,
+        optional: false,
     }
 }
 

@@ -182,7 +182,7 @@ impl Watch {
             Err(error) if self.resource.optional && error.is_forbidden() => {
                 if !std::mem::replace(&mut self.told, true) {
                     tracing::warn!(
-                        resource = self.resource.plural,
+                        resource = %self.resource.plural,
                         %error,
                         "not allowed to watch; changes are noticed at the next refresh"
                     );
