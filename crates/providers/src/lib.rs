@@ -7,6 +7,7 @@
 mod aws;
 mod error;
 mod fake;
+mod merge;
 pub mod planner;
 mod property;
 mod provider;

@@ -19,7 +19,7 @@ use crate::planner::{self, Budget, Counters, Snapshot};
 use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
-const SUPPORTED: &str = "aws (service ParameterStore), fake";
+const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), fake";
 /// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 
@@ -30,7 +30,7 @@ pub struct RegistryOptions {
     pub planner: planner::Options,
     /// Bytes that recent answers may take, all identities together.
     pub answer_bytes: usize,
-    /// Parameter Store reads per second of one identity; `None` is the published default of
+    /// Parameter Store reads per second of one account and region; `None` is the published default of
     /// 40. More where the account has higher throughput turned on.
     pub parameter_store_rate: Option<f64>,
     /// How long a service account's annotations or a stored key are taken as unchanged.

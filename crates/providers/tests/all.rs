@@ -1,5 +1,6 @@
 //! The registry and its backends against an in-memory cluster and an in-memory AWS that speaks
-//! the wire formats of STS and Systems Manager.
+//! the wire formats of STS and Systems Manager; and over the network, against the sandbox's AWS
+//! and, where Python is present, moto's.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,9 +12,19 @@
 mod canary;
 #[path = "all/cloud.rs"]
 mod cloud;
+#[path = "all/data_plane.rs"]
+mod data_plane;
 #[path = "all/identities.rs"]
 mod identities;
+#[path = "all/logins.rs"]
+mod logins;
 #[path = "all/parameter_store.rs"]
 mod parameter_store;
+#[path = "all/place.rs"]
+mod place;
+#[path = "all/pushing.rs"]
+mod pushing;
+#[path = "all/secrets_manager.rs"]
+mod secrets_manager;
 #[path = "all/stores.rs"]
 mod stores;

@@ -1,6 +1,8 @@
-//! The emulated AWS: STS, IAM, Systems Manager parameters and a little KMS behind one endpoint.
+//! The emulated AWS: STS, IAM, Systems Manager parameters, Secrets Manager and a little KMS behind
+//! one endpoint.
 //!
-//! Owns: one loopback endpoint for all services (what `AWS_ENDPOINT_URL` points at), real SigV4
+//! Owns: one loopback endpoint for all services (what `AWS_ENDPOINT_URL` points at), the two that
+//! hand out credentials on a node (EKS Pod Identity's agent, instance metadata), real SigV4
 //! and real token verification, evaluation of trust and permission with `keyless-trust`.
 //! Refuses: keeping anything on disk, and being kinder than AWS: what AWS refuses is refused
 //! here with AWS's code, status and text.
@@ -11,6 +13,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use keyless_trust::aws::Partition;
+
 use crate::clock::Clock;
 
 mod admin;
@@ -19,14 +23,17 @@ mod credentials;
 mod dispatch;
 pub mod faults;
 mod iam;
+mod imds;
 mod kms;
+pub mod pod_identity;
 mod protocol;
+mod secrets_manager;
 mod sigv4;
 mod ssm;
 mod state;
 mod sts;
 
-pub use admin::AdminError;
+pub use admin::{AdminError, SecretSeen};
 pub use credentials::AccessKey;
 pub use sigv4::{SigningKey, sign};
 pub use state::Calls;
@@ -88,6 +95,17 @@ impl Aws {
     /// The endpoint of all services, and `/_sandbox/faults`.
     pub fn router(&self) -> axum::Router {
         dispatch::router(self.clone())
+    }
+
+    /// The EKS Pod Identity agent of a cluster whose tokens are signed by `issuer`: what
+    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI` points at, with the path `/v1/credentials`.
+    pub fn pod_identity_agent(&self, issuer: &str) -> axum::Router {
+        pod_identity::router(self.clone(), issuer)
+    }
+
+    /// The instance metadata service of a node: what `AWS_EC2_METADATA_SERVICE_ENDPOINT` points at.
+    pub fn instance_metadata(&self) -> axum::Router {
+        imds::router(self.clone())
     }
 
     /// The administrator's key: a user whose policy allows everything.

@@ -62,6 +62,8 @@ pub struct Sandbox {
     /// The emulated AWS.
     pub aws: Aws,
     aws_address: SocketAddr,
+    agent_address: SocketAddr,
+    metadata_address: SocketAddr,
     data: Option<PathBuf>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
@@ -106,15 +108,9 @@ impl Sandbox {
             roots: tls.ca_pem().to_owned(),
             ..AwsOptions::default()
         });
-        let listener = TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .map_err(Error::Aws)?;
-        let aws_address = listener.local_addr().map_err(Error::Aws)?;
-        let router = aws.router();
-        let serving = tokio::spawn(async move {
-            // The listener ends with the task; an accept error only ends the sandbox's AWS.
-            let _ = axum::serve(listener, router).await;
-        });
+        let (aws_address, serving) = serve(aws.router()).await?;
+        let (agent_address, agent) = serve(aws.pod_identity_agent(issuer.url())).await?;
+        let (metadata_address, metadata) = serve(aws.instance_metadata()).await?;
         Ok(Self {
             clock,
             tls,
@@ -122,8 +118,10 @@ impl Sandbox {
             kube,
             aws,
             aws_address,
+            agent_address,
+            metadata_address,
             data,
-            tasks: Mutex::new(vec![serving]),
+            tasks: Mutex::new(vec![serving, agent, metadata]),
         })
     }
 
@@ -131,6 +129,19 @@ impl Sandbox {
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.aws_address)
+    }
+
+    /// The endpoint of the EKS Pod Identity agent: what `AWS_CONTAINER_CREDENTIALS_FULL_URI` is set
+    /// to.
+    #[must_use]
+    pub fn pod_identity_url(&self) -> String {
+        format!("http://{}/v1/credentials", self.agent_address)
+    }
+
+    /// The node's metadata service: what `AWS_EC2_METADATA_SERVICE_ENDPOINT` is set to.
+    #[must_use]
+    pub fn instance_metadata_url(&self) -> String {
+        format!("http://{}", self.metadata_address)
     }
 
     /// The environment of an operator pod whose service account stands for `role`, as the cloud's
@@ -217,6 +228,19 @@ impl Sandbox {
             .push(renewal);
         Ok(())
     }
+}
+
+/// Serves `router` on a loopback port of its own until the task ends.
+async fn serve(router: axum::Router) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), Error> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(Error::Aws)?;
+    let address = listener.local_addr().map_err(Error::Aws)?;
+    let serving = tokio::spawn(async move {
+        // The listener ends with the task; an accept error only ends this part of the sandbox.
+        let _ = axum::serve(listener, router).await;
+    });
+    Ok((address, serving))
 }
 
 impl Drop for Sandbox {

@@ -62,4 +62,14 @@ impl Login {
             (None, Source::Operator) => "the operator's own AWS identity".into(),
         }
     }
+
+    /// The 12 digits of the account that calls are counted for, where a role's ARN tells.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        match (self.hops.last(), &self.source) {
+            (Some(hop), _) => Some(hop.role.account()),
+            (None, Source::WebIdentity { role, .. }) => Some(role.account()),
+            (None, Source::Keys(_) | Source::Operator) => None,
+        }
+    }
 }

@@ -23,8 +23,10 @@ pub(super) struct Attempt<'a> {
     pub(super) service: &'a str,
     /// The permission it needs, e.g. `ssm:GetParameter`.
     pub(super) action: &'static str,
-    /// The key, if it is one.
+    /// The key that is read, if it is one.
     pub(super) key: Option<&'a str>,
+    /// What to do when the service throttles.
+    pub(super) throttled: &'static str,
 }
 
 /// An error and the code behind it.
@@ -45,6 +47,11 @@ impl Judged {
                 | "UnrecognizedClientException"
                 | "InvalidClientTokenId"
         )
+    }
+
+    /// Whether the service knows the caller and does not let it.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(self.code.as_str(), "AccessDeniedException" | "AccessDenied")
     }
 }
 
@@ -106,7 +113,14 @@ impl Attempt<'_> {
 
     fn answered(&self, answer: Answer<'_>) -> Judged {
         let error = match (answer.code, self.key) {
-            ("ParameterNotFound" | "ResourceNotFoundException", Some(key)) => self.missing(key),
+            ("ParameterNotFound" | "ResourceNotFoundException", Some(key)) => {
+                self.absent(key, answer.message)
+            }
+            ("InvalidRequestException", Some(key))
+                if answer.message.contains("marked for deletion") =>
+            {
+                self.deleted(key)
+            }
             _ => {
                 let verdict = self.verdict(&answer);
                 Error::Provider {
@@ -144,21 +158,49 @@ impl Attempt<'_> {
         }
     }
 
+    /// As [`Self::missing`], with a fix that fits the service's text.
+    pub(super) fn absent(&self, key: &str, text: &str) -> Error {
+        if !(text.contains("staging label") || text.contains("VersionId")) {
+            return self.missing(key);
+        }
+        Error::NoSecret {
+            key: key.to_owned(),
+            service: self.service.to_owned(),
+            hint: Some(
+                "It has no such version: correct remoteRef.version (a stage, or uuid/ and a \
+                 version's id), or give the secret a value"
+                    .into(),
+            ),
+            code: "A21",
+        }
+    }
+
+    /// The secret waits for its end.
+    pub(super) fn deleted(&self, key: &str) -> Error {
+        Error::NoSecret {
+            key: key.to_owned(),
+            service: self.service.to_owned(),
+            hint: Some("It is marked for deletion: restore it, or remove its users".into()),
+            code: "A22",
+        }
+    }
+
     fn verdict(&self, answer: &Answer<'_>) -> Verdict {
         let text = answer.message;
-        if text.contains("ciphertext refers to") {
+        if text.contains("ciphertext refers to") || text.contains("default KMS service key") {
             return self.decryption(text);
         }
         match answer.code {
             "AccessDeniedException" | "AccessDenied" => self.denied(text),
-            "InvalidKeyId" => self.decryption(text),
+            "InvalidKeyId" | "DecryptionFailure" | "EncryptionFailure" => self.decryption(text),
             "ParameterVersionNotFound" => Verdict::new(Link::Secret, Class::NotFound, "A21")
                 .hint("Correct remoteRef.version: it is neither a version nor a label of it"),
             "ThrottlingException"
             | "Throttling"
             | "RequestLimitExceeded"
-            | "TooManyRequestsException" => Verdict::new(Link::Network, Class::Throttled, "A23")
-                .hint("Lengthen refresh intervals, or turn on Parameter Store's higher throughput"),
+            | "TooManyRequestsException" => {
+                Verdict::new(Link::Network, Class::Throttled, "A23").hint(self.throttled)
+            }
             "UnrecognizedClientException" | "InvalidClientTokenId" => {
                 Verdict::new(Link::Identity, Class::Denied, "A11").hint(
                     "Check that the region is enabled in the account and that the access key \
@@ -303,6 +345,7 @@ mod tests {
             service: "AWS Parameter Store (eu-central-1)",
             action: "ssm:GetParameter",
             key: Some("/a"),
+            throttled: "wait",
         };
         let answer = Answer {
             status,
@@ -410,6 +453,38 @@ mod tests {
             ),
             (
                 400,
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret value for staging label: X",
+                Link::Secret,
+                Class::NotFound,
+                "A21",
+            ),
+            (
+                400,
+                "InvalidRequestException",
+                "You can't perform this operation on the secret because it was marked for deletion.",
+                Link::Secret,
+                Class::NotFound,
+                "A22",
+            ),
+            (
+                400,
+                "AccessDeniedException",
+                "Access to KMS is not allowed",
+                Link::Decryption,
+                Class::Denied,
+                "A20",
+            ),
+            (
+                400,
+                "InvalidRequestException",
+                "You can't access a secret from a different AWS account if you encrypt the secret with the default KMS service key.",
+                Link::Decryption,
+                Class::Denied,
+                "A20",
+            ),
+            (
+                400,
                 "ThrottlingException",
                 "Rate exceeded",
                 Link::Network,
@@ -456,7 +531,8 @@ mod tests {
                 (link, class, row),
                 "{code} {message}"
             );
-            assert_eq!(error.is_no_secret(), code == "ParameterNotFound");
+            let absent = matches!(code, "ParameterNotFound" | "ResourceNotFoundException");
+            assert_eq!(error.is_no_secret(), absent || row == "A22");
         }
     }
 

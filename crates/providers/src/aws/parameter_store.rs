@@ -1,7 +1,7 @@
 //! AWS Systems Manager Parameter Store.
 //!
-//! Owns: what a reference means here (name, version or label, property, tags), and searching
-//! by name and by tag. Refuses: calls of its own; they all go through the planners of
+//! Owns: what a reference means here (name, version or label, property, tags), searching by name
+//! and by tag, and writing. Refuses: reads of its own; they all go through the planners of
 //! [`Backend`].
 
 mod backend;
@@ -9,6 +9,7 @@ mod calls;
 mod name;
 mod reads;
 mod search;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +19,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keyless_secret::SecretBytes;
 
-use crate::{Capabilities, Error, Find, Provider, Ref, Validation, property};
+use crate::{Capabilities, Error, Find, Provider, Push, Pushed, Ref, Remote, Validation, property};
 
-pub use backend::{Backend, Settings};
+pub use backend::Backend;
 
 /// A store of kind Parameter Store.
 #[derive(Debug)]
@@ -144,5 +145,17 @@ impl Provider for ParameterStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::ReadWrite
+    }
+
+    fn push<'a>(&'a self, push: &'a Push) -> BoxFuture<'a, Result<Pushed, Error>> {
+        writes::push(self, push).boxed()
+    }
+
+    fn delete<'a>(&'a self, remote: &'a Remote) -> BoxFuture<'a, Result<bool, Error>> {
+        writes::delete(self, remote).boxed()
+    }
+
+    fn exists<'a>(&'a self, remote: &'a Remote) -> BoxFuture<'a, Result<bool, Error>> {
+        writes::exists(self, remote).boxed()
     }
 }

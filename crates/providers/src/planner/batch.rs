@@ -104,7 +104,9 @@ impl<A: Api> Inner<A> {
             match self.api.call(&keys).await {
                 Ok(replies) => {
                     self.bucket.passed();
-                    self.counters.batched(keys.len() - 1);
+                    let alone = |reply: &&Reply<_>| matches!(reply, Reply::Alone);
+                    let answered = replies.len() - replies.iter().filter(alone).count();
+                    self.counters.batched(answered.saturating_sub(1));
                     self.succeeded(part, replies, started, &mut run);
                 }
                 Err(failure) => self.failed(part, failure, &mut run),

@@ -6,7 +6,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keyless_fault::{Class, Fault};
 use tokio::time::Instant;
+
+use crate::Error;
 
 /// Longest pause that a peer may impose.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -73,6 +76,13 @@ impl Bucket {
     pub fn passed(&self) {
         let mut state = self.lock();
         state.rate = (state.rate + self.rate / 50.0).min(self.rate);
+    }
+
+    /// A call failed: slower, if the peer throttled it.
+    pub fn judged(&self, error: &Error) {
+        if error.class() == Class::Throttled {
+            self.throttled(error.retry_after());
+        }
     }
 
     fn try_take(&self, now: Instant) -> Result<(), Instant> {

@@ -13,7 +13,9 @@ use keyless_identity::{Cache, CacheStats, Leased, Resolved, sdk};
 
 use super::backends::{Backends, Sweep};
 use super::{RESOLVED, Reference, Shared, retries};
-use crate::aws::{Backend, ParameterStore, Settings, supported};
+use crate::aws::{
+    Deletion, Pace, ParameterStore, Parameters, Rates, Secrets, SecretsManager, Service, Settings,
+};
 use crate::planner;
 use crate::referent::Referent;
 use crate::{Capabilities, Error, Provider, StoreScope};
@@ -26,7 +28,13 @@ struct Key {
     interval: Option<Duration>,
 }
 
-impl Sweep for Backend {
+impl Sweep for Parameters {
+    fn sweep(&self) {
+        Self::sweep(self);
+    }
+}
+
+impl Sweep for Secrets {
     fn sweep(&self) {
         Self::sweep(self);
     }
@@ -37,7 +45,9 @@ pub(super) struct Aws {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
     resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
-    backends: Backends<Key, Backend>,
+    rates: Arc<Rates>,
+    parameters: Backends<Key, Parameters>,
+    secrets: Backends<Key, Secrets>,
 }
 
 impl std::fmt::Debug for Aws {
@@ -57,7 +67,9 @@ impl Aws {
                 shared.env.clone(),
             )),
             resolved: Cache::new(RESOLVED),
-            backends: Backends::new(shared.options.backends, shared.options.idle),
+            rates: Arc::default(),
+            parameters: Backends::new(shared.options.backends, shared.options.idle),
+            secrets: Backends::new(shared.options.backends, shared.options.idle),
             shared: Arc::clone(shared),
         }
     }
@@ -78,7 +90,7 @@ impl Aws {
     }
 
     pub(super) fn open_backends(&self) -> usize {
-        self.backends.len()
+        self.parameters.len() + self.secrets.len()
     }
 
     pub(super) async fn open(
@@ -87,7 +99,7 @@ impl Aws {
         retry: Option<&RetrySettings>,
         scope: &StoreScope,
     ) -> Result<Arc<dyn Provider>, Error> {
-        supported(&spec.service)?;
+        let service = Service::of(&spec.service)?;
         let (attempts, interval) = retries(retry)?;
         let login = match self.resolve(spec, scope).await? {
             Resolved::To(login) => login,
@@ -95,30 +107,67 @@ impl Aws {
                 return Ok(Arc::new(Referent::new(reason, Capabilities::ReadWrite)));
             }
         };
-        let endpoint = login::override_of(login::Service::Ssm, &self.shared.env)?;
         let key = Key {
             login: Arc::clone(&login),
             attempts,
             interval,
         };
-        let backend = self.backends.get_or_open(&key, || {
-            let settings = Settings {
-                region: login.region.clone(),
-                fips: endpoint.is_none() && login::use_fips(&self.shared.env),
-                endpoint: endpoint.map(String::from),
-                http: Arc::clone(&self.shared.http),
-                credentials: CachedCredentials::new(Arc::clone(&self.logins), login),
-                retries: sdk::retries(attempts, interval),
-                planner: planner::Options {
-                    retries: attempts.unwrap_or(self.shared.options.planner.retries),
-                    ..self.shared.options.planner
-                },
-                reads_per_second: self.shared.options.parameter_store_rate,
-            };
-            Backend::new(&settings, &self.shared.budget, &self.shared.counters)
-        });
         let prefix = spec.prefix.as_deref().unwrap_or_default();
-        Ok(Arc::new(ParameterStore::new(backend, prefix)))
+        match service {
+            Service::ParameterStore => {
+                let endpoint = login::override_of(login::Service::Ssm, &self.shared.env)?;
+                let rate = self.shared.options.parameter_store_rate;
+                let backend = self.parameters.get_or_open(&key, || {
+                    let settings = self.settings(&key, endpoint.map(String::from), rate);
+                    Parameters::new(&settings, &self.shared.budget, &self.shared.counters)
+                });
+                Ok(Arc::new(ParameterStore::new(backend, prefix)))
+            }
+            Service::SecretsManager => {
+                let endpoint =
+                    login::override_of(login::Service::SecretsManager, &self.shared.env)?;
+                let backend = self.secrets.get_or_open(&key, || {
+                    let settings = self.settings(&key, endpoint.map(String::from), None);
+                    Secrets::new(&settings, &self.shared.budget, &self.shared.counters)
+                });
+                let deletion = spec.secrets_manager.as_ref();
+                let deletion = deletion.map_or_else(Deletion::default, |options| Deletion {
+                    force: options.force_delete_without_recovery == Some(true),
+                    window: options.recovery_window_in_days.filter(|days| *days != 0),
+                });
+                Ok(Arc::new(SecretsManager::new(
+                    backend,
+                    prefix,
+                    deletion,
+                    Arc::clone(&self.shared.cluster),
+                    scope.consumer_namespace.clone(),
+                )))
+            }
+        }
+    }
+
+    fn settings(&self, key: &Key, endpoint: Option<String>, rate: Option<f64>) -> Settings {
+        let (login, options) = (&key.login, &self.shared.options);
+        let operator = self.shared.env.get("AWS_ROLE_ARN");
+        let operator = operator.and_then(|arn| login::RoleArn::parse(arn, "AWS_ROLE_ARN").ok());
+        let operator = operator
+            .as_ref()
+            .filter(|_| login.source == login::Source::Operator)
+            .map(login::RoleArn::account);
+        Settings {
+            region: login.region.clone(),
+            fips: endpoint.is_none() && login::use_fips(&self.shared.env),
+            endpoint,
+            http: Arc::clone(&self.shared.http),
+            credentials: CachedCredentials::new(Arc::clone(&self.logins), Arc::clone(login)),
+            retries: sdk::retries(key.attempts, key.interval),
+            planner: planner::Options {
+                retries: key.attempts.unwrap_or(options.planner.retries),
+                ..options.planner
+            },
+            reads_per_second: rate,
+            pace: Pace::new(&self.rates, login, operator),
+        }
     }
 
     /// Which identity `spec` leads to; service accounts and keys are read once in a while, not

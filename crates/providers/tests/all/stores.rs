@@ -71,10 +71,6 @@ async fn what_is_not_supported_is_named() {
             "provider doppler is not supported yet",
         ),
         (
-            json!({"aws": {"service": "SecretsManager", "region": "eu-central-1"}}),
-            "SecretsManager is not supported yet",
-        ),
-        (
             json!({"aws": {"service": "CertificateManager", "region": "eu-central-1"}}),
             "CertificateManager is not supported yet",
         ),
@@ -96,7 +92,7 @@ async fn what_is_not_supported_is_named() {
     let unsupported = spec(json!({"doppler": {}}));
     let text = explain(&failure(&world, &unsupported, &store("a")).await);
     assert!(
-        text.contains("Supported: aws (service ParameterStore), fake"),
+        text.contains("Supported: aws (services SecretsManager and ParameterStore), fake"),
         "{text}"
     );
 }

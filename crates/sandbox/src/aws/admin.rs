@@ -9,11 +9,12 @@ use keyless_trust::aws::{Arn, Partition, Policy, PolicyKind, federation};
 use keyless_trust::{Target, Trust};
 
 use super::Aws;
-use super::credentials::AccessKey;
+use super::credentials::{AccessKey, request_id};
 use super::faults::Fault;
 use super::iam::{providers, roles};
 use super::kms::Place;
 use super::protocol::ApiError;
+use super::secrets_manager::{self, Content};
 use super::ssm::{self, Kind, Put};
 use super::state::{Calls, Document, Role, State, Tags};
 
@@ -34,6 +35,31 @@ impl From<ApiError> for AdminError {
             message: e.message.unwrap_or_default(),
         }
     }
+}
+
+/// What [`Aws::secret`] tells. No `Debug`: it holds the value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretSeen {
+    /// With its six characters.
+    pub arn: String,
+    /// The current version's.
+    pub value: Option<Vec<u8>>,
+    /// Whether that is `SecretBinary`.
+    pub binary: bool,
+    /// Ids, oldest first.
+    pub versions: Vec<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// `None` for the key that AWS manages.
+    pub key_id: Option<String>,
+    /// Its own policy.
+    pub policy: Option<String>,
+    /// Regions.
+    pub replicas: Vec<String>,
+    /// When it will be gone, in seconds since 1970, if it is marked for deletion.
+    pub gone: Option<i64>,
 }
 
 type Result<T> = std::result::Result<T, AdminError>;
@@ -203,6 +229,154 @@ impl Aws {
         self.state().parameters.remove(&key).is_some()
     }
 
+    /// Writes a text secret: a new version, moved to AWSCURRENT, or a secret made anew. Returns the
+    /// version's id.
+    ///
+    /// # Errors
+    /// As `CreateSecret` and `PutSecretValue`.
+    pub fn put_secret(&self, name: &str, value: &str) -> Result<String> {
+        self.write_secret(name, Content::Text(value.to_owned()), None)
+    }
+
+    /// As [`Aws::put_secret`], for bytes.
+    ///
+    /// # Errors
+    /// As `CreateSecret` and `PutSecretValue`.
+    pub fn put_binary_secret(&self, name: &str, value: &[u8]) -> Result<String> {
+        self.write_secret(name, Content::Binary(value.to_owned()), None)
+    }
+
+    /// As [`Aws::put_secret`], for a secret whose key is `key`: a KMS key id, ARN or alias.
+    ///
+    /// # Errors
+    /// As `CreateSecret` and `PutSecretValue`.
+    pub fn put_locked_secret(&self, name: &str, value: &str, key: &str) -> Result<String> {
+        self.write_secret(name, Content::Text(value.to_owned()), Some(key.to_owned()))
+    }
+
+    fn write_secret(&self, name: &str, content: Content, key: Option<String>) -> Result<String> {
+        let id = request_id();
+        let mut state = self.state();
+        if let Some(secret) = state.secrets.get_mut(&self.secret_key(name)) {
+            let put = secrets_manager::Put {
+                content,
+                id: id.clone(),
+                stages: vec!["AWSCURRENT".to_owned()],
+            };
+            secrets_manager::put(secret, put, self.now())?;
+            return Ok(id);
+        }
+        let create = secrets_manager::Create {
+            name: name.to_owned(),
+            description: None,
+            key_id: key,
+            tags: Tags::new(),
+            replicas: BTreeMap::new(),
+            content: Some((content, id.clone())),
+        };
+        secrets_manager::create(&mut state, self.place(), create, self.now())?;
+        Ok(id)
+    }
+
+    /// Sets a tag of a secret; says whether there is such a secret.
+    pub fn tag_secret(&self, name: &str, key: &str, value: &str) -> bool {
+        let mut state = self.state();
+        let secret = state.secrets.get_mut(&self.secret_key(name));
+        secret.is_some_and(|secret| {
+            secret.tags.insert(key.to_owned(), value.to_owned());
+            true
+        })
+    }
+
+    /// What is known of a secret, whether it is marked for deletion or not.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<SecretSeen> {
+        let state = self.state();
+        let secret = state.secrets.get(&self.secret_key(name))?;
+        let current = secret.staged("AWSCURRENT");
+        Some(SecretSeen {
+            arn: secret.arn(self.region()),
+            value: current.map(|v| match &v.content {
+                Content::Text(text) => text.clone().into_bytes(),
+                Content::Binary(bytes) => bytes.clone(),
+            }),
+            binary: current.is_some_and(|v| matches!(v.content, Content::Binary(_))),
+            versions: secret.versions.iter().map(|v| v.id.clone()).collect(),
+            tags: secret.tags.clone(),
+            description: secret.description.clone(),
+            key_id: secret.key_id.clone(),
+            policy: secret.policy.as_ref().map(|p| p.text.clone()),
+            replicas: secret.replicas.keys().cloned().collect(),
+            gone: secret.gone,
+        })
+    }
+
+    /// Marks a secret for deletion in 30 days, or removes it at once; says whether there was one.
+    pub fn delete_secret(&self, name: &str, at_once: bool) -> bool {
+        let mut state = self.state();
+        let key = self.secret_key(name);
+        if at_once {
+            return state.secrets.remove(&key).is_some();
+        }
+        state.secrets.get_mut(&key).is_some_and(|secret| {
+            secret.deleted = Some(self.now());
+            secret.gone = Some(self.now() + 30 * 86_400);
+            true
+        })
+    }
+
+    fn secret_key(&self, name: &str) -> (String, String, String) {
+        (
+            self.account().to_owned(),
+            self.region().to_owned(),
+            name.to_owned(),
+        )
+    }
+
+    /// Tags of a parameter.
+    #[must_use]
+    pub fn parameter_tags(&self, name: &str) -> Option<Tags> {
+        Some(
+            self.state()
+                .parameters
+                .get(&self.secret_key(name))?
+                .tags
+                .clone(),
+        )
+    }
+
+    /// Associates a service account of the cluster with a role, as EKS Pod Identity does.
+    ///
+    /// # Errors
+    /// `ValidationError` for what is no role's ARN.
+    pub fn associate(&self, namespace: &str, service_account: &str, role: &str) -> Result<()> {
+        let role = role_arn(role)?;
+        let key = (namespace.to_owned(), service_account.to_owned());
+        self.state().associations.insert(key, role);
+        Ok(())
+    }
+
+    /// Ends an association.
+    pub fn disassociate(&self, namespace: &str, service_account: &str) {
+        let key = (namespace.to_owned(), service_account.to_owned());
+        self.state().associations.remove(&key);
+    }
+
+    /// Gives the node a role, or takes it away.
+    ///
+    /// # Errors
+    /// `ValidationError` for what is no role's ARN.
+    pub fn set_instance_role(&self, role: Option<&str>) -> Result<()> {
+        self.state().instance.role = role.map(role_arn).transpose()?;
+        Ok(())
+    }
+
+    /// Makes a user's access key a session's: the administrator for an hour, with a session token.
+    #[must_use]
+    pub fn admin_session(&self) -> AccessKey {
+        self.state().admin_session(&self.0.admin, self.now() + 3600)
+    }
+
     /// Creates a KMS key, with a key policy or the default one; returns its ARN.
     ///
     /// # Errors
@@ -298,6 +472,11 @@ impl Aws {
             .get_mut(&(self.account().to_owned(), name.to_owned()))
             .ok_or_else(missing)?)
     }
+}
+
+fn role_arn(text: &str) -> Result<Arn> {
+    Ok(Arn::parse_role(text)
+        .map_err(|_| ApiError::bad("ValidationError", format!("{text} is invalid")))?)
 }
 
 fn parse(text: &str, kind: PolicyKind) -> Result<Document> {

@@ -17,7 +17,7 @@ use super::credentials::{Identity, request_id};
 use super::faults::{Fault, Suffering};
 use super::protocol::{ApiError, Form, Outcome, Protocol, http_date, render};
 use super::sigv4::{Authorization, Refusal, Signed, refuse, verify};
-use super::{Aws, iam, kms, ssm, sts};
+use super::{Aws, iam, kms, secrets_manager, ssm, sts};
 
 /// Larger requests are refused unread; no API here needs more.
 const MAX_BODY: usize = 1024 * 1024;
@@ -58,6 +58,7 @@ enum Service {
     Sts,
     Iam,
     Ssm,
+    SecretsManager,
     Kms,
 }
 
@@ -67,6 +68,7 @@ impl Service {
             Self::Sts => "sts",
             Self::Iam => "iam",
             Self::Ssm => "ssm",
+            Self::SecretsManager => "secretsmanager",
             Self::Kms => "kms",
         }
     }
@@ -75,7 +77,7 @@ impl Service {
         match self {
             Self::Sts => sts::PROTOCOL,
             Self::Iam => iam::PROTOCOL,
-            Self::Ssm | Self::Kms => Protocol::Json,
+            Self::Ssm | Self::SecretsManager | Self::Kms => Protocol::Json,
         }
     }
 }
@@ -212,6 +214,7 @@ async fn answer(
         Service::Sts => sts::call(aws, &call, form).await,
         Service::Iam => iam::call(aws, &call, form),
         Service::Ssm => ssm::call(aws, &call, signed.body),
+        Service::SecretsManager => secrets_manager::call(aws, &call, signed.body),
         Service::Kms => kms::call(aws, &call, signed.body),
     }
 }
@@ -222,6 +225,7 @@ fn find(headers: &HeaderMap, form: &Form) -> Result<(Service, String), (Protocol
         let target = target.to_str().unwrap_or_default();
         let service = match target.split_once('.') {
             Some(("AmazonSSM", action)) => Some((Service::Ssm, action)),
+            Some(("secretsmanager", action)) => Some((Service::SecretsManager, action)),
             Some(("TrentService", action)) => Some((Service::Kms, action)),
             _ => None,
         };

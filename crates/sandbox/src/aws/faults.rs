@@ -50,7 +50,7 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// `ssm`, `sts`, `iam` or `kms`; absent: every service.
+    /// `ssm`, `secretsmanager`, `sts`, `iam` or `kms`; absent: every service.
     #[serde(default)]
     pub service: Option<String>,
     /// The API's name, e.g. `GetParameter`; absent: every API.

@@ -1,4 +1,4 @@
-//! The Key Management Service, as far as parameters need it: keys, aliases, and who may decrypt.
+//! The Key Management Service, as far as parameters and secrets need it: keys, aliases, and who may decrypt.
 //!
 //! Owns: key policies and the context a service passes when it uses a key for a caller.
 //! Refuses: cryptography: nothing is ever encrypted here, so nothing can be decrypted outside.
@@ -120,17 +120,19 @@ pub(super) fn use_key(
     key: &Key,
     action: &str,
     service: &str,
-    encryption: (&str, &str),
+    encryption: &[(&str, &str)],
     request: &Context,
 ) -> Result<(), ApiError> {
-    let (name, value) = encryption;
     let via = format!("{service}.{}.{}", key.arn.region, suffix(&key.arn));
     let mut context = identity.context();
     context.extend(request);
     context.set("kms:ViaService", via);
     context.set("kms:CallerAccount", identity.account());
-    context.set(&format!("kms:EncryptionContext:{name}"), value);
-    context.set_all("kms:EncryptionContextKeys", [name.to_owned()]);
+    for (name, value) in encryption {
+        context.set(&format!("kms:EncryptionContext:{name}"), *value);
+    }
+    let names = encryption.iter().map(|(name, _)| (*name).to_owned());
+    context.set_all("kms:EncryptionContextKeys", names);
     let arn = key.arn.to_string();
     let asked = Request {
         caller: Some(&identity.caller),

@@ -132,7 +132,7 @@ fn allow_key(
         key,
         action,
         "ssm",
-        ("PARAMETER_ARN", &arn),
+        &[("PARAMETER_ARN", &arn)],
         &call.context,
     )
 }

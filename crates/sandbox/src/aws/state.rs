@@ -12,7 +12,10 @@ use keyless_trust::provider::Provider;
 use super::AwsOptions;
 use super::credentials::{AccessKey, Credential, Identity, Kind, mint, unique_id};
 use super::faults::Faults;
+use super::imds::Instance;
 use super::kms::Keys;
+use super::pod_identity::Associations;
+use super::secrets_manager::Secrets;
 use super::ssm::Parameters;
 
 pub(super) type Tags = BTreeMap<String, String>;
@@ -37,6 +40,9 @@ pub(super) struct State {
     /// By ARN.
     pub policies: BTreeMap<String, ManagedPolicy>,
     pub parameters: Parameters,
+    pub secrets: Secrets,
+    pub associations: Associations,
+    pub instance: Instance,
     pub keys: Keys,
     pub faults: Faults,
     /// By service and API.
@@ -110,10 +116,14 @@ impl ManagedPolicy {
 }
 
 /// The AWS-managed policies that set-ups of secrets mention.
-const MANAGED: [(&str, &str); 2] = [
+const MANAGED: [(&str, &str); 3] = [
     (
         "AdministratorAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    ),
+    (
+        "SecretsManagerReadWrite",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:*","kms:DescribeKey","kms:ListAliases","kms:ListKeys"],"Resource":"*"}]}"#,
     ),
     (
         "AmazonSSMReadOnlyAccess",
@@ -139,6 +149,9 @@ impl State {
             roles: BTreeMap::new(),
             policies,
             parameters: Parameters::default(),
+            secrets: Secrets::default(),
+            associations: Associations::default(),
+            instance: Instance::default(),
             keys: Keys::default(),
             faults: Faults::default(),
             calls: BTreeMap::new(),
@@ -177,6 +190,20 @@ impl State {
         };
         self.credentials.insert(key.id.clone(), credential);
         key
+    }
+
+    /// Another key of whoever holds `key`, with a session token and an end.
+    pub fn admin_session(&mut self, key: &AccessKey, expires: i64) -> AccessKey {
+        let session = mint(true);
+        if let Some(identity) = self.credentials.get(&key.id).map(|c| c.identity.clone()) {
+            let credential = Credential {
+                key: session.clone(),
+                expires: Some(expires),
+                identity,
+            };
+            self.credentials.insert(session.id.clone(), credential);
+        }
+        session
     }
 
     /// The identity policies in force for a caller now.

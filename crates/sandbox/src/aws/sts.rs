@@ -1,7 +1,8 @@
 //! The Security Token Service.
 //!
 //! Owns: which API exists, the rules on durations and session policies, and the making of
-//! sessions. The two ways in are `web_identity` and `assume_role`.
+//! sessions. The two ways in are `web_identity` and `assume_role`; `service` is how AWS's own
+//! services hand a role to their customers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::protocol::{ApiError, Form, Outcome, Protocol, Reply, Xml, invalid, ti
 use super::state::{Role, State};
 
 mod assume_role;
+pub(super) mod service;
 mod web_identity;
 
 pub(super) const PROTOCOL: Protocol = Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/");
@@ -212,18 +214,23 @@ struct Origin {
     chained: bool,
 }
 
-/// Makes the session and writes the part of the answer that both ways share.
-fn issue(state: &mut State, wish: &Wish, role_id: &str, origin: Origin, now: i64) -> Xml {
+/// Makes the session; returns its key and when it ends.
+fn open(
+    state: &mut State,
+    wish: &Wish,
+    user_id: &str,
+    origin: Origin,
+    now: i64,
+) -> (AccessKey, i64) {
     let session = wish.session_arn();
-    let user_id = format!("{role_id}:{}", wish.session_name);
     let expires = now + wish.duration;
     let identity = Identity {
         caller: Caller::Session {
             session: session.clone(),
             role: wish.role.clone(),
         },
-        arn: session.clone(),
-        user_id: user_id.clone(),
+        arn: session,
+        user_id: user_id.to_owned(),
         kind: Kind::Session {
             chained: origin.chained,
         },
@@ -231,7 +238,7 @@ fn issue(state: &mut State, wish: &Wish, role_id: &str, origin: Origin, now: i64
         session_policies: wish.policies.clone(),
         tags: origin.tags,
         transitive: origin.transitive,
-        source_identity: origin.source_identity.clone(),
+        source_identity: origin.source_identity,
         federation: origin.federation,
         issued: now,
     };
@@ -246,16 +253,24 @@ fn issue(state: &mut State, wish: &Wish, role_id: &str, origin: Origin, now: i64
         identity: Arc::new(identity),
     };
     state.credentials.insert(key.id.clone(), credential);
+    (key, expires)
+}
+
+/// Makes the session and writes the part of the answer that both ways share.
+fn issue(state: &mut State, wish: &Wish, role_id: &str, origin: Origin, now: i64) -> Xml {
+    let user_id = format!("{role_id}:{}", wish.session_name);
+    let source = origin.source_identity.clone();
+    let (key, expires) = open(state, wish, &user_id, origin, now);
     let mut x = Xml::new();
     x.node("AssumedRoleUser", |x| {
         x.text("AssumedRoleId", user_id)
-            .text("Arn", session.to_string());
+            .text("Arn", wish.session_arn().to_string());
     });
     credentials(&mut x, &key, expires);
     if let Some(packed) = wish.packed {
         x.text("PackedPolicySize", packed.to_string());
     }
-    if let Some(source) = origin.source_identity {
+    if let Some(source) = source {
         x.text("SourceIdentity", source);
     }
     x

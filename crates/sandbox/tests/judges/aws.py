@@ -169,6 +169,85 @@ def parameters():
     own.delete_parameters(Names=["/other", "/app/locked"])
 
 
+def secrets():
+    own, sm = admin("secretsmanager"), pod("secretsmanager")
+    arn = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+    iam = admin("iam")
+
+    def grant(*statements):
+        iam.put_role_policy(RoleName=ROLE, PolicyName="secrets", PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [dict(s, Effect="Allow") for s in statements]}))
+
+    made = own.create_secret(Name="app/db", SecretString="one", Tags=[{"Key": "env", "Value": "prod"}])
+    check(made["ARN"].startswith(arn + "app/db-") and len(made["ARN"]) == len(arn + "app/db-") + 6, made["ARN"])
+    second = own.put_secret_value(SecretId="app/db", SecretString="two")
+    check(second["VersionStages"] == ["AWSCURRENT"], second)
+    own.create_secret(Name="app/bin", SecretBinary=b"\x00\x01")
+    own.create_secret(Name="other", SecretString="x")
+    text = refused("AccessDeniedException", 400, sm.get_secret_value, SecretId="app/db")
+    check(text.endswith(f"is not authorized to perform: secretsmanager:GetSecretValue on resource: {made['ARN']} "
+          "because no identity-based policy allows the secretsmanager:GetSecretValue action"), text)
+    grant({"Action": "secretsmanager:GetSecretValue", "Resource": arn + "app/*"})
+    got = sm.get_secret_value(SecretId="app/db")
+    check((got["SecretString"], got["Name"], got["ARN"]) == ("two", "app/db", made["ARN"]), got)
+    check(sm.get_secret_value(SecretId=made["ARN"], VersionStage="AWSPREVIOUS")["SecretString"] == "one", "previous")
+    check(sm.get_secret_value(SecretId=made["ARN"][:-7], VersionId=made["VersionId"])["SecretString"] == "one", "partial ARN")
+    check(sm.get_secret_value(SecretId="app/bin")["SecretBinary"] == b"\x00\x01", "binary")
+    text = refused("ResourceNotFoundException", 400, sm.get_secret_value, SecretId="app/none")
+    check(text == "Secrets Manager can't find the specified secret.", text)
+    text = refused("ResourceNotFoundException", 400, sm.get_secret_value, SecretId="app/db", VersionStage="blue")
+    check(text == "Secrets Manager can't find the specified secret value for staging label: blue", text)
+    refused("ResourceNotFoundException", 400, sm.get_secret_value, SecretId="app/db", VersionId="0" * 32)
+    text = refused("AccessDeniedException", 400, sm.get_secret_value, SecretId="nowhere")
+    check("GetSecretValue on resource: nowhere because" in text, text)
+    try:
+        sm.get_secret_value(SecretId="app/none")
+    except sm.exceptions.ResourceNotFoundException:
+        check(True, "the code maps to boto3's own exception")
+    text = refused("AccessDeniedException", 400, sm.batch_get_secret_value, SecretIdList=["app/db"])
+    check("secretsmanager:BatchGetSecretValue on resource: *" in text, text)
+    refused("AccessDeniedException", 400, sm.list_secrets)
+    refused("AccessDeniedException", 400, sm.put_secret_value, SecretId="app/db", SecretString="x")
+    grant({"Action": "secretsmanager:GetSecretValue", "Resource": arn + "app/*"},
+          {"Action": ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"], "Resource": "*"})
+    own.delete_secret(SecretId="app/bin")
+    text = refused("InvalidRequestException", 400, sm.get_secret_value, SecretId="app/bin")
+    check(text == "You can't perform this operation on the secret because it was marked for deletion.", text)
+    batch = sm.batch_get_secret_value(SecretIdList=["app/db", "app/bin", "other", "app/none"])
+    check([v["SecretString"] for v in batch["SecretValues"]] == ["two"], batch["SecretValues"])
+    check({e["SecretId"]: e["ErrorCode"] for e in batch["Errors"]} == {
+        "app/bin": "InvalidRequestException", "other": "AccessDeniedException", "app/none": "ResourceNotFoundException"}, batch["Errors"])
+    refused("ValidationException", 400, own.batch_get_secret_value, SecretIdList=[f"s{i}" for i in range(21)])
+    found = sm.batch_get_secret_value(Filters=[{"Key": "tag-key", "Values": ["env"]}, {"Key": "tag-value", "Values": ["prod"]}])
+    check([v["Name"] for v in found["SecretValues"]] == ["app/db"], found)
+    for i in range(5):
+        own.create_secret(Name=f"page/{i}", SecretString="p")
+    pages = list(sm.get_paginator("list_secrets").paginate(
+        Filters=[{"Key": "name", "Values": ["page/"]}], PaginationConfig={"PageSize": 2}))
+    check([len(p["SecretList"]) for p in pages] == [2, 2, 1], "pages")
+    own.restore_secret(SecretId="app/bin")
+    own.update_secret(SecretId="app/bin", Description="bytes")
+    own.tag_resource(SecretId="app/bin", Tags=[{"Key": "a", "Value": "b"}])
+    own.untag_resource(SecretId="app/bin", TagKeys=["a"])
+    got = own.describe_secret(SecretId="app/bin")
+    check((got["Description"], got["Tags"], "DeletedDate" in got) == ("bytes", [], False), got)
+    check(list(got["VersionIdsToStages"].values()) == [["AWSCURRENT"]], got)
+    refused("ResourceExistsException", 400, own.create_secret, Name="app/db", SecretString="x")
+    refused("InvalidParameterException", 400, own.delete_secret, SecretId="app/db", RecoveryWindowInDays=3)
+    own.put_resource_policy(SecretId="app/db", ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": {"AWS": ROLE_ARN}, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]}))
+    text = refused("AccessDeniedException", 400, sm.get_secret_value, SecretId="app/db")
+    check(text.endswith("with an explicit deny in a resource-based policy"), text)
+    check("Deny" in own.get_resource_policy(SecretId="app/db")["ResourcePolicy"], "the policy")
+    own.delete_resource_policy(SecretId="app/db")
+    key = admin("kms").create_key(Description="judge")["KeyMetadata"]["Arn"]
+    own.create_secret(Name="app/locked", SecretString="v", KmsKeyId=key)
+    text = refused("AccessDeniedException", 400, sm.get_secret_value, SecretId="app/locked")
+    check(text == "Access to KMS is not allowed", text)
+    own.delete_secret(SecretId="app/locked", ForceDeleteWithoutRecovery=True)
+    refused("ResourceNotFoundException", 400, own.describe_secret, SecretId="app/locked")
+
+
 def cli(*args, ok=True):
     run = subprocess.run([sys.executable, "-m", "awscli", *args, "--output", "json"], capture_output=True, text=True)
     check((run.returncode == 0) == ok, f"aws {' '.join(args)}: {run.stderr}")
@@ -181,6 +260,13 @@ def command_line():
     by_path = cli("ssm", "get-parameters-by-path", "--path", "/app", "--recursive", "--with-decryption")
     check(len(by_path["Parameters"]) == 24, "the CLI pages by itself")
     check(cli("ssm", "get-parameter", "--name", "/app/p01")["Parameter"]["Value"] == "v1", "get-parameter")
+    check(cli("secretsmanager", "get-secret-value", "--secret-id", "app/db")["SecretString"] == "two", "get-secret-value")
+    text = cli("secretsmanager", "get-secret-value", "--secret-id", "app/none", ok=False)
+    check("(ResourceNotFoundException) when calling the GetSecretValue operation" in text, text)
+    listed = cli("secretsmanager", "list-secrets", "--filters", "Key=name,Values=page/")
+    check(len(listed["SecretList"]) == 5, "list-secrets")
+    text = cli("secretsmanager", "create-secret", "--name", "app/new", "--secret-string", "x", ok=False)
+    check("(AccessDeniedException) when calling the CreateSecret operation" in text, text)
     text = cli("ssm", "put-parameter", "--name", "/app/p01", "--value", "x", "--overwrite", ok=False)
     check("(AccessDeniedException) when calling the PutParameter operation" in text, text)
 
@@ -189,6 +275,7 @@ def main():
     federation()
     identities()
     parameters()
+    secrets()
     command_line()
     print(f"{checks} checks hold")
 

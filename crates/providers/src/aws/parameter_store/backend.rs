@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use aws_smithy_types::retry::RetryConfig;
-use keyless_identity::HttpExchange;
-use keyless_identity::aws::{CachedCredentials, Region};
+use keyless_identity::aws::CachedCredentials;
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::reads::{Tags, Values};
 use super::search::Listing;
+use crate::aws::settings::Settings;
 use crate::planner::{Bucket, Budget, Counters, Options, Planner};
 
 /// GetParameter, GetParameters and GetParametersByPath together, per second, account and
@@ -19,32 +18,16 @@ use crate::planner::{Bucket, Budget, Counters, Options, Planner};
 const READS: f64 = 40.0;
 /// DescribeParameters and ListTagsForResource each: their quota is not published.
 const OTHERS: f64 = 20.0;
-
-/// Everything that a client depends on.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Region of the service.
-    pub region: Region,
-    /// Instead of the region's own endpoint.
-    pub endpoint: Option<String>,
-    /// Whether to use the FIPS endpoint; not together with `endpoint`.
-    pub fips: bool,
-    /// The way out.
-    pub http: Arc<dyn HttpExchange>,
-    /// The identity.
-    pub credentials: CachedCredentials,
-    /// Retries of a call inside the SDK.
-    pub retries: RetryConfig,
-    /// How the planners behave.
-    pub planner: Options,
-    /// Reads per second; `None` is the published default of 40.
-    pub reads_per_second: Option<f64>,
-}
+/// PutParameter, DeleteParameter and changes of tags together: their quotas are not published.
+const WRITES: f64 = 5.0;
 
 /// A client and its planners. One for each identity, region and retry settings.
 #[derive(Debug)]
 pub struct Backend {
     pub(super) credentials: CachedCredentials,
+    pub(super) calls: Arc<Calls>,
+    /// PutParameter, DeleteParameter and changes of tags.
+    pub(super) writes: Arc<Bucket>,
     pub(super) values: Planner<Values>,
     pub(super) tags: Planner<Tags>,
     pub(super) listing: Planner<Listing>,
@@ -54,11 +37,15 @@ impl Backend {
     /// Opens a client; nothing is called.
     #[must_use]
     pub fn new(settings: &Settings, budget: &Arc<Budget>, counters: &Arc<Counters>) -> Self {
-        let calls = Arc::new(Calls::new(settings, Arc::clone(counters)));
-        let reads = Arc::new(Bucket::new(settings.reads_per_second.unwrap_or(READS)));
-        let describes = Arc::new(Bucket::new(OTHERS));
+        let calls = Arc::new(calls::open(settings, Arc::clone(counters)));
+        let rate = settings.reads_per_second.unwrap_or(READS);
+        let reads = settings.pace.bucket("ssm:Get", rate);
+        let describes = settings.pace.bucket("ssm:DescribeParameters", OTHERS);
+        let tags = settings.pace.bucket("ssm:ListTagsForResource", OTHERS);
         let (budget, counters) = (|| Arc::clone(budget), || Arc::clone(counters));
         Self {
+            writes: settings.pace.bucket("ssm:Put", WRITES),
+            calls: Arc::clone(&calls),
             credentials: settings.credentials.clone(),
             values: Planner::new(
                 Values(Arc::clone(&calls)),
@@ -69,7 +56,7 @@ impl Backend {
             ),
             tags: Planner::new(
                 Tags(Arc::clone(&calls)),
-                Arc::new(Bucket::new(OTHERS)),
+                tags,
                 budget(),
                 counters(),
                 settings.planner,

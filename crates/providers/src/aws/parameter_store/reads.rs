@@ -10,8 +10,8 @@ use keyless_secret::SecretBytes;
 
 use super::calls::Calls;
 use super::name;
-use crate::Error;
 use crate::aws::fault::Judged;
+use crate::aws::tags::tags_json;
 use crate::planner::{Api, Failure, Reply};
 
 /// The most names that GetParameters takes.
@@ -192,26 +192,6 @@ impl Tags {
             .into_iter()
             .map(|tag| (tag.key, tag.value))
             .collect();
-        let json = serde_json::to_string(&tags).map_err(|_| {
-            Failure::from(Error::Shape {
-                reason: format!("the tags of parameter {name:?} are not text"),
-                hint: None,
-            })
-        })?;
-        Ok(Arc::new(go_json(&json).into()))
+        Ok(Arc::new(tags_json(&tags)?))
     }
-}
-
-/// As Go's encoder writes it: safe inside HTML. These characters occur only inside strings.
-fn go_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }
