@@ -106,6 +106,12 @@ pub const REFERENCE: &[Metric] = &[
         help: "Calls to providers",
     },
     Metric {
+        name: "keyless_provider_calls_total",
+        kind: "counter",
+        labels: &["provider", "call", "outcome", "saved"],
+        help: "Calls to providers by outcome (success, or the class of failure), and with outcome saved the reads that needed none, by reason: coalesced, batched or cached",
+    },
+    Metric {
         name: "keyless_provider_reads_saved_total",
         kind: "counter",
         labels: &["how"],
@@ -280,6 +286,25 @@ fn usage(text: &mut Text, usage: &Usage) {
     for ((provider, call, status), count) in counts {
         let labels = [("provider", provider), ("call", call), ("status", status)];
         text.sample(&labels, count as f64);
+    }
+    text.begin("keyless_provider_calls_total");
+    for calls in &usage.calls.calls {
+        let labels = [
+            ("provider", calls.provider),
+            ("call", calls.call),
+            ("outcome", calls.outcome),
+            ("saved", ""),
+        ];
+        text.sample(&labels, calls.count as f64);
+    }
+    for saved in &usage.calls.saved {
+        let labels = [
+            ("provider", saved.provider),
+            ("call", saved.call),
+            ("outcome", "saved"),
+            ("saved", saved.outcome),
+        ];
+        text.sample(&labels, saved.count as f64);
     }
     text.begin("keyless_provider_reads_saved_total");
     for (how, count) in [

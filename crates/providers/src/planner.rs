@@ -25,7 +25,7 @@ use queue::{Joined, Queue};
 
 pub use answers::Budget;
 pub use bucket::Bucket;
-pub use counters::{Calls, Counters, Snapshot};
+pub use counters::{Calls, Counters, Name, Snapshot};
 
 /// One API that reads many names in one call.
 pub trait Api: Send + Sync + 'static {
@@ -33,6 +33,11 @@ pub trait Api: Send + Sync + 'static {
     type Key: Clone + Eq + Hash + Send + Sync + 'static;
     /// What comes back. Cheap to clone.
     type Value: Clone + Send + Sync + 'static;
+
+    /// Provider and call, for the count of what was saved: the call that reads one key.
+    fn name(&self) -> Name {
+        ("other", "other")
+    }
 
     /// How many keys fit into one call.
     fn limit(&self) -> usize;
@@ -188,8 +193,10 @@ impl<A: Api> Inner<A> {
             .iter()
             .map(|key| queue.join(key, max_age, now, &mut counts))
             .collect();
-        self.counters.cached(counts.cached);
-        self.counters.coalesced(counts.coalesced);
+        let name = self.api.name();
+        let (cached, coalesced) = (counts.cached, counts.coalesced);
+        self.counters.saved(name, counters::CACHED, cached);
+        self.counters.saved(name, counters::COALESCED, coalesced);
         if counts.queued > 0 {
             if queue.start_driving() {
                 tokio::spawn(batch::drive(Arc::clone(self)));

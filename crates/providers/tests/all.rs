@@ -14,6 +14,8 @@ mod canary;
 mod cloud;
 #[path = "all/data_plane.rs"]
 mod data_plane;
+#[path = "all/endpoints.rs"]
+mod endpoints;
 #[path = "all/identities.rs"]
 mod identities;
 #[path = "all/logins.rs"]

@@ -189,6 +189,42 @@ impl World {
         Ok(())
     }
 
+    /// The full name of this scenario's Secrets Manager secret `name`.
+    #[must_use]
+    pub fn secret_name(&self, name: &str) -> String {
+        self.path(name).trim_start_matches('/').to_owned()
+    }
+
+    /// Writes a secret; returns the id of its version.
+    pub fn secret_value(&self, name: &str, value: &str) -> Result<String> {
+        self.secret_value_at(&self.secret_name(name), value)
+    }
+
+    /// Writes a secret with a name of its own; returns the id of its version.
+    pub fn secret_value_at(&self, name: &str, value: &str) -> Result<String> {
+        Ok(self.ring.aws().put_secret(name, value)?)
+    }
+
+    /// Writes a binary secret.
+    pub fn secret_bytes(&self, name: &str, value: &[u8]) -> Result<()> {
+        let aws = self.ring.aws();
+        aws.put_binary_secret(&self.secret_name(name), value)?;
+        Ok(())
+    }
+
+    /// Sets a tag of a secret.
+    pub fn tag_secret(&self, name: &str, key: &str, value: &str) {
+        let aws = self.ring.aws();
+        aws.tag_secret(&self.secret_name(name), key, value);
+    }
+
+    /// Marks a secret for deletion.
+    pub fn mark_secret_deleted(&self, name: &str) {
+        self.ring
+            .aws()
+            .delete_secret(&self.secret_name(name), false);
+    }
+
     fn issuer_host(&self) -> String {
         self.ring
             .sandbox
@@ -210,7 +246,7 @@ impl World {
     }
 
     /// Makes or remakes role `name`: assumed by `subject` with a token of this cluster, allowed to
-    /// read parameters that match `parameters`.
+    /// read parameters that match `parameters`, and secrets that do without the leading slash.
     pub async fn aws_role(&self, name: &str, subject: &str, parameters: &str) -> Result<()> {
         self.ensure_provider()?;
         let host = self.issuer_host();
@@ -255,7 +291,7 @@ impl World {
 
     /// Takes the permission to read from role `name`.
     pub async fn deny(&self, name: &str) -> Result<()> {
-        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "ssm:*", "Resource": "*"}]});
+        let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": ["ssm:*", "secretsmanager:*"], "Resource": "*"}]});
         self.ring
             .aws()
             .put_role_policy(&self.role_name(name), "read", &policy.to_string())?;
@@ -297,6 +333,14 @@ impl World {
     #[must_use]
     pub fn aws_store(&self, account: &str) -> Value {
         json!({"provider": {"aws": {"service": "ParameterStore", "region": "eu-central-1", "auth": {"jwt": {"serviceAccountRef": {"name": account}}}}}})
+    }
+
+    /// The spec of a Secrets Manager store that logs in as `account`.
+    #[must_use]
+    pub fn secrets_store(&self, account: &str) -> Value {
+        let mut spec = self.aws_store(account);
+        spec["provider"]["aws"]["service"] = json!("SecretsManager");
+        spec
     }
 
     /// Counts of AWS calls so far.
@@ -755,6 +799,9 @@ fn read_policy(parameters: &str, assume: &str) -> Value {
         {"Effect": "Allow", "Action": ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"],
             "Resource": [format!("arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter{parameters}"), format!("arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter{}", parameters.trim_end_matches("/*"))]},
         {"Effect": "Allow", "Action": "ssm:DescribeParameters", "Resource": "*"},
+        {"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            "Resource": format!("arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:{}", parameters.trim_start_matches('/'))},
+        {"Effect": "Allow", "Action": ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"], "Resource": "*"},
         {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": assume},
     ]})
 }

@@ -47,6 +47,8 @@ mod policies;
 mod refresh;
 #[path = "all/secrecy.rs"]
 mod secrecy;
+#[path = "all/secrets_manager.rs"]
+mod secrets_manager;
 #[path = "all/shape.rs"]
 mod shape;
 #[path = "all/stores.rs"]

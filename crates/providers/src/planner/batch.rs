@@ -8,6 +8,7 @@ use std::sync::Arc;
 use keyless_fault::{Class, Fault, Link};
 use tokio::time::Instant;
 
+use super::counters::BATCHED;
 use super::queue::Item;
 use super::{Api, Failure, Inner, Reply};
 use crate::Error;
@@ -106,7 +107,8 @@ impl<A: Api> Inner<A> {
                     self.bucket.passed();
                     let alone = |reply: &&Reply<_>| matches!(reply, Reply::Alone);
                     let answered = replies.len() - replies.iter().filter(alone).count();
-                    self.counters.batched(answered.saturating_sub(1));
+                    let saved = answered.saturating_sub(1);
+                    self.counters.saved(self.api.name(), BATCHED, saved);
                     self.succeeded(part, replies, started, &mut run);
                 }
                 Err(failure) => self.failed(part, failure, &mut run),

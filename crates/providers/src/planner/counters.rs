@@ -1,17 +1,27 @@
 //! What was called and what was saved.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+/// A provider and one of its calls, as the metrics name them.
+pub type Name = (&'static str, &'static str);
+
+/// The read shared an equal read's call.
+pub(super) const COALESCED: &str = "coalesced";
+/// The read shared a call with other names.
+pub(super) const BATCHED: &str = "batched";
+/// The read was served by an answer that was young enough.
+pub(super) const CACHED: &str = "cached";
 
 /// Counters shared by all planners of one registry.
 #[derive(Debug, Default)]
 pub struct Counters {
-    calls: Mutex<BTreeMap<(&'static str, &'static str, &'static str), u64>>,
-    coalesced: AtomicU64,
-    batched: AtomicU64,
-    cached: AtomicU64,
+    calls: Mutex<Counts>,
+    saved: Mutex<Counts>,
 }
+
+/// By provider, call and outcome.
+type Counts = BTreeMap<(&'static str, &'static str, &'static str), u64>;
 
 /// The counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +34,8 @@ pub struct Snapshot {
     pub batched: u64,
     /// Reads served by an answer that was young enough.
     pub cached: u64,
+    /// The same by provider and call; `outcome` is `coalesced`, `batched` or `cached`.
+    pub saved: Vec<Calls>,
 }
 
 /// How often one call of one provider ended in one way.
@@ -46,35 +58,40 @@ impl Counters {
         *calls.entry((provider, call, outcome)).or_default() += 1;
     }
 
-    pub(super) fn coalesced(&self, reads: usize) {
-        self.coalesced.fetch_add(reads as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn batched(&self, reads: usize) {
-        self.batched.fetch_add(reads as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn cached(&self, reads: usize) {
-        self.cached.fetch_add(reads as u64, Ordering::Relaxed);
+    /// So many reads through `call` needed no call of their own, and why.
+    pub(super) fn saved(&self, (provider, call): Name, why: &'static str, reads: usize) {
+        if reads > 0 {
+            let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            *saved.entry((provider, call, why)).or_default() += reads as u64;
+        }
     }
 
     /// The counters now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        Snapshot {
-            calls: calls
-                .iter()
+        let list = |counts: &Mutex<Counts>| -> Vec<Calls> {
+            let counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let entries = counts.iter();
+            entries
                 .map(|((provider, call, outcome), count)| Calls {
                     provider,
                     call,
                     outcome,
                     count: *count,
                 })
-                .collect(),
-            coalesced: self.coalesced.load(Ordering::Relaxed),
-            batched: self.batched.load(Ordering::Relaxed),
-            cached: self.cached.load(Ordering::Relaxed),
+                .collect()
+        };
+        let saved = list(&self.saved);
+        let sum = |why: &str| {
+            let those = saved.iter().filter(|saved| saved.outcome == why);
+            those.map(|saved| saved.count).sum()
+        };
+        Snapshot {
+            calls: list(&self.calls),
+            coalesced: sum(COALESCED),
+            batched: sum(BATCHED),
+            cached: sum(CACHED),
+            saved,
         }
     }
 }

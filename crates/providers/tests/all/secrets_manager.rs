@@ -152,6 +152,13 @@ async fn reads_of_one_identity_are_batched_and_two_identities_share_nothing() {
     assert_eq!(sand.calls("GetSecretValue"), 0);
     let saved = sand.place.registry.calls();
     assert_eq!((saved.coalesced, saved.batched), (15, 42));
+    let by_call: Vec<_> = saved
+        .saved
+        .iter()
+        .map(|saved| (saved.provider, saved.call, saved.outcome, saved.count))
+        .collect();
+    let of = |why, count| ("AWS/SecretsManager", "GetSecretValue", why, count);
+    assert_eq!(by_call, [of("batched", 42), of("coalesced", 15)]);
     // The other identity is asked about itself, whatever was read a moment ago.
     let other = sand.secrets("other").await;
     let accepting = Duration::from_secs(600);

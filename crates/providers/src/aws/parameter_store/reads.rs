@@ -8,11 +8,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keyless_secret::SecretBytes;
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::name;
 use crate::aws::fault::Judged;
 use crate::aws::tags::tags_json;
-use crate::planner::{Api, Failure, Reply};
+use crate::planner::{Api, Failure, Name, Reply};
 
 /// The most names that GetParameters takes.
 const NAMES: usize = 10;
@@ -24,6 +24,10 @@ pub(super) struct Values(pub(super) Arc<Calls>);
 impl Api for Values {
     type Key = String;
     type Value = Arc<SecretBytes>;
+
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "GetParameter")
+    }
 
     fn limit(&self) -> usize {
         NAMES
@@ -143,6 +147,10 @@ pub(super) struct Tags(pub(super) Arc<Calls>);
 impl Api for Tags {
     type Key = String;
     type Value = Arc<SecretBytes>;
+
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "ListTagsForResource")
+    }
 
     fn limit(&self) -> usize {
         1

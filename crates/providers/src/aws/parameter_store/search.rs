@@ -14,8 +14,8 @@ use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 
 use super::backend::Backend;
-use super::calls::Calls;
-use crate::planner::{Api, Bucket, Failure, Reply};
+use super::calls::{self, Calls};
+use crate::planner::{Api, Bucket, Failure, Name, Reply};
 use crate::{Error, Find};
 
 /// The most parameters that one search may walk over: Parameter Store's own standard quota.
@@ -128,6 +128,10 @@ pub(super) struct Listing {
 impl Api for Listing {
     type Key = Query;
     type Value = Listed;
+
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "GetParametersByPath")
+    }
 
     fn limit(&self) -> usize {
         1

@@ -12,6 +12,9 @@ use crate::aws::calls::{self, Names};
 use crate::aws::settings::Settings;
 use crate::planner::Counters;
 
+/// As the API's metrics name it.
+pub(super) const PROVIDER: &str = "AWS/SecretsManager";
+
 pub(super) type Calls = calls::Calls<Client>;
 
 /// Opens a client; nothing is called.
@@ -31,7 +34,7 @@ pub(super) fn open(settings: &Settings, counters: Arc<Counters>) -> Calls {
         config = config.endpoint_url(url.as_str().trim_end_matches('/'));
     }
     let names = Names {
-        provider: "AWS/SecretsManager",
+        provider: PROVIDER,
         service: format!("AWS Secrets Manager ({})", settings.region),
         throttled: "Lengthen refresh intervals",
     };

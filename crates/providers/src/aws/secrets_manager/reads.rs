@@ -16,11 +16,11 @@ use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use tokio::time::Instant;
 
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::name::{self, Version};
 use crate::Error;
 use crate::aws::push;
-use crate::planner::{Api, Bucket, Failure, Reply};
+use crate::planner::{Api, Bucket, Failure, Name, Reply};
 
 /// The most ids that BatchGetSecretValue takes.
 const IDS: usize = 20;
@@ -135,6 +135,10 @@ impl Api for Current {
     type Key = String;
     type Value = Arc<SecretBytes>;
 
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "GetSecretValue")
+    }
+
     fn limit(&self) -> usize {
         if self.batches_are_denied() { 1 } else { IDS }
     }
@@ -216,6 +220,10 @@ impl Api for Versions {
     type Key = (String, Version);
     type Value = Arc<SecretBytes>;
 
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "GetSecretValue")
+    }
+
     fn limit(&self) -> usize {
         1
     }
@@ -246,6 +254,10 @@ pub(super) struct Tags(pub(super) Arc<Calls>);
 impl Api for Tags {
     type Key = String;
     type Value = Arc<push::Tags>;
+
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "DescribeSecret")
+    }
 
     fn limit(&self) -> usize {
         1

@@ -14,10 +14,10 @@ use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 
 use super::backend::Backend;
-use super::calls::Calls;
+use super::calls::{self, Calls};
 use super::reads;
 use crate::aws::push::Tags;
-use crate::planner::{Api, Bucket, Failure, Reply};
+use crate::planner::{Api, Bucket, Failure, Name, Reply};
 use crate::{Error, Find};
 
 /// The most secrets that one search may walk over.
@@ -102,6 +102,10 @@ pub(super) struct Listing {
 impl Api for Listing {
     type Key = Query;
     type Value = Arc<Vec<String>>;
+
+    fn name(&self) -> Name {
+        (calls::PROVIDER, "ListSecrets")
+    }
 
     fn limit(&self) -> usize {
         1
