@@ -126,6 +126,12 @@ where
         }
     }
 
+    /// The kept value of `key`, whatever its age.
+    #[must_use]
+    pub fn kept(&self, key: &K) -> Option<V> {
+        self.lock().get(key).and_then(|entry| entry.value())
+    }
+
     /// Forgets the keys for which `gone` holds, and returns their values.
     pub fn invalidate_if(&self, mut gone: impl FnMut(&K) -> bool) -> Vec<V> {
         let mut values = Vec::new();

@@ -15,6 +15,7 @@ mod http;
 pub mod sdk;
 mod sealed;
 mod selector;
+pub mod vault;
 
 pub use cache::{Cache, CacheStats, Leased};
 pub use claims::{TokenFacts, scrub};

@@ -1,0 +1,495 @@
+//! What each refusal of a login means.
+//!
+//! Owns: the table from method, status and text to link, class, catalogue row and fix. Refuses:
+//! guesses about what was not answered.
+//!
+//! Vault has no codes: its texts are matched. Those of the jwt method come from the library that
+//! Vault and OpenBao share for it.
+
+use keyless_fault::{Class, Link};
+
+use super::{Login, Method, Subject};
+use crate::TokenFacts;
+
+/// The meaning of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) link: Link,
+    pub(super) class: Class,
+    pub(super) code: &'static str,
+    pub(super) required: Option<String>,
+    pub(super) hint: Option<String>,
+}
+
+impl Verdict {
+    fn new(link: Link, class: Class, code: &'static str) -> Self {
+        Self {
+            link,
+            class,
+            code,
+            required: None,
+            hint: None,
+        }
+    }
+
+    fn denied(link: Link, code: &'static str) -> Self {
+        Self::new(link, Class::Denied, code)
+    }
+
+    fn required(mut self, required: impl Into<String>) -> Self {
+        self.required = Some(required.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What was tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt<'a> {
+    pub(super) login: &'a Login,
+    /// The presented token's own claims, if it could be read.
+    pub(super) token: Option<&'a TokenFacts>,
+}
+
+impl Attempt<'_> {
+    /// Judges an answer with `status` whose errors are `text`.
+    pub(super) fn judge(&self, status: u16, text: &str) -> Verdict {
+        let text = text.to_ascii_lowercase();
+        let has = |part: &str| text.contains(part);
+        match status {
+            429 => return Verdict::new(Link::Network, Class::Throttled, ""),
+            503 if has("sealed") => {
+                return Verdict::new(Link::Network, Class::Unavailable, "")
+                    .hint("Unseal the server");
+            }
+            // The Kubernetes method says so with 500.
+            500.. if has("could not load backend configuration") => return self.unconfigured(),
+            500.. => return Verdict::new(Link::Network, Class::Unavailable, ""),
+            _ => {}
+        }
+        if has("no handler for route") || has("unsupported path") || has("unsupported operation") {
+            return self.no_mount();
+        }
+        if has("could not load configuration") || has("could not load backend configuration") {
+            return self.unconfigured();
+        }
+        match &self.login.method {
+            Method::Jwt { .. } => self.jwt(status, &text),
+            Method::Kubernetes { .. } => self.kubernetes(status, &text),
+            Method::AppRole { .. } => self.app_role(status, &text),
+            Method::Password { .. } => self.password(status),
+            Method::Certificate { .. } => self.certificate(status, &text),
+            Method::Token(_) => Verdict::denied(Link::Identity, "").hint(
+                "Store a token that is valid, or use auth.jwt or auth.kubernetes and store no \
+                 token at all",
+            ),
+        }
+    }
+
+    fn mount(&self) -> String {
+        format!("auth/{}", self.login.method.mount().unwrap_or("token"))
+    }
+
+    fn role(&self) -> String {
+        format!(
+            "{}/role/{}",
+            self.mount(),
+            self.login.method.role().unwrap_or("")
+        )
+    }
+
+    fn subject(&self) -> &str {
+        self.token
+            .map_or("the token's subject", |token| token.subject.as_str())
+    }
+
+    fn issuer(&self) -> &str {
+        self.token
+            .map_or("the token's issuer", |token| token.issuer.as_str())
+    }
+
+    fn audiences(&self) -> String {
+        self.token
+            .map(|token| token.audiences.join(", "))
+            .unwrap_or_default()
+    }
+
+    fn no_mount(&self) -> Verdict {
+        let place = match self.login.namespace.as_deref() {
+            Some(namespace) => format!("{} in namespace {namespace:?}", self.mount()),
+            None => format!("{} outside of every namespace", self.mount()),
+        };
+        Verdict::denied(Link::TrustObject, "")
+            .required(format!("an auth method mounted at {place}"))
+            .hint("Enable the auth method there, or correct the mount's path and the namespace")
+    }
+
+    fn unconfigured(&self) -> Verdict {
+        Verdict::denied(Link::TrustObject, "V5")
+            .required(format!("a configured auth method at {}", self.mount()))
+            .hint(format!("Write {}/config", self.mount()))
+    }
+
+    fn jwt(&self, status: u16, text: &str) -> Verdict {
+        let has = |part: &str| text.contains(part);
+        let role = self.role();
+        if status == 403 || has("missing client token") {
+            return self.no_mount();
+        }
+        if has("error checking oidc discovery url") || has("error checking jwks url") {
+            return Verdict::denied(Link::IssuerDocument, "V5")
+                .required(format!(
+                    "{}/.well-known/openid-configuration readable from the server, with exactly \
+                     that issuer in it",
+                    self.issuer()
+                ))
+                .hint(
+                    "Look into the server's log for the reason; mostly its CA is missing \
+                     (oidc_discovery_ca_pem), or anonymous discovery is not allowed",
+                );
+        }
+        if has("no known key successfully validated") {
+            return Verdict::denied(Link::Keys, "V6")
+                .required(format!("the present signing key among {}", self.keys()))
+                .hint(
+                    "Replace jwt_validation_pubkeys, or let the method follow the issuer by \
+                     oidc_discovery_url",
+                );
+        }
+        if has("unexpected algorithm") || has("unexpected signature algorithm") {
+            return Verdict::denied(Link::Keys, "K6")
+                .hint("Sign service account tokens with an algorithm of jwt_supported_algs");
+        }
+        if has("token signature") || has("verify id token signature") {
+            return Verdict::denied(Link::Keys, "K7")
+                .required(format!(
+                    "key {:?} in the key set that {} publishes",
+                    self.token
+                        .and_then(|token| token.key_id.as_deref())
+                        .unwrap_or_default(),
+                    self.issuer()
+                ))
+                .hint("Publish the key that signs now, and wait until the server reads it");
+        }
+        if has("token is expired") || has("token has expired") {
+            return Verdict::denied(Link::Token, "K11")
+                .required("a token that has not expired by the server's clock")
+                .hint("Compare the clocks of the server and the API server with true time");
+        }
+        if has("token not yet valid") || has("issued in the future") {
+            return Verdict::denied(Link::Token, "K12")
+                .required("a token from the past by the server's clock")
+                .hint("Compare the clocks of the server and the API server with true time");
+        }
+        if has("(iss) claim") {
+            return Verdict::denied(Link::TrustObject, "V4")
+                .required(format!(
+                    "bound_issuer {:?} in {}/config",
+                    self.issuer(),
+                    self.mount()
+                ))
+                .hint(format!("Correct bound_issuer in {}/config", self.mount()));
+        }
+        if has("(aud) claim") || has("audience claim found") {
+            return Verdict::denied(Link::TrustObject, "V3")
+                .required(format!(
+                    "one of the audiences {:?} among bound_audiences of {role}",
+                    self.audiences()
+                ))
+                .hint(format!(
+                    "Add {:?} to bound_audiences of {role}, or ask for another audience in \
+                     serviceAccountRef.audiences",
+                    self.audiences()
+                ));
+        }
+        if has("(sub) claim") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!("bound_subject {:?} in {role}", self.subject()))
+                .hint(format!(
+                    "Correct bound_subject of {role}, or log in as the service account it names"
+                ));
+        }
+        if has("role")
+            && (has("could not be found") || has("missing role") || has("oidc role_type"))
+        {
+            return self.no_role();
+        }
+        if has("claim") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!("bound_claims of {role} that the token fulfils"))
+                .hint(format!(
+                    "Compare bound_claims of {role} with the token's claims"
+                ));
+        }
+        Verdict::denied(Link::Token, "K16")
+            .hint("Use a token minted for this audience, not a legacy or access token")
+    }
+
+    fn keys(&self) -> String {
+        format!("jwt_validation_pubkeys of {}/config", self.mount())
+    }
+
+    fn no_role(&self) -> Verdict {
+        Verdict::denied(Link::TrustObject, "V2")
+            .required(format!("role {}", self.role()))
+            .hint("Create the role, or correct its name in the store")
+    }
+
+    fn kubernetes(&self, status: u16, text: &str) -> Verdict {
+        let has = |part: &str| text.contains(part);
+        let account = match &self.login.method {
+            Method::Kubernetes {
+                subject:
+                    Subject::Account {
+                        namespace, name, ..
+                    },
+                ..
+            } => Some((namespace.as_str(), name.as_str())),
+            _ => None,
+        };
+        if has("name not authorized") || has("namespace not authorized") {
+            let role = self.role();
+            let verdict = Verdict::denied(Link::TrustObject, "V2");
+            return match account {
+                Some((namespace, name)) => verdict
+                    .required(format!(
+                        "bound_service_account_names with {name:?} and \
+                         bound_service_account_namespaces with {namespace:?} in {role}"
+                    ))
+                    .hint(format!("Bind {role} to service account {namespace}/{name}")),
+                None => verdict.hint(format!("Bind {role} to {}", self.subject())),
+            };
+        }
+        if has("role") && (has("invalid role name") || has("missing role")) {
+            return self.no_role();
+        }
+        if has("audience") {
+            return Verdict::denied(Link::TrustObject, "V3")
+                .required(format!(
+                    "audience {:?} in {}",
+                    self.audiences(),
+                    self.role()
+                ))
+                .hint(format!(
+                    "Set serviceAccountRef.audiences to the audience of {}",
+                    self.role()
+                ));
+        }
+        if status == 403 {
+            // Vault hides every reason of a failed review, and that a mount does not exist.
+            return Verdict::denied(Link::TrustObject, "V1")
+                .required(format!(
+                    "an auth method at {} whose TokenReview accepts this token",
+                    self.mount()
+                ))
+                .hint(format!(
+                    "Look into the server's log for the reason; mostly {}/config has another \
+                     cluster's kubernetes_host or CA, its reviewer lacks system:auth-delegator or \
+                     has expired, or the role's audience differs",
+                    self.mount()
+                ));
+        }
+        Verdict::denied(Link::Identity, "")
+    }
+
+    fn app_role(&self, status: u16, text: &str) -> Verdict {
+        if status == 403 && !text.contains("secret id") {
+            return self.no_mount();
+        }
+        Verdict::denied(Link::Identity, "")
+            .required("the role id and an unused, unexpired secret id of one AppRole")
+            .hint("Issue a new secret id, or use auth.jwt and store no secret at all")
+    }
+
+    fn password(&self, status: u16) -> Verdict {
+        if status == 403 {
+            return self.no_mount();
+        }
+        Verdict::denied(Link::Identity, "")
+            .required("the user's name and present password")
+            .hint("Correct the stored password, or use auth.jwt and store no secret at all")
+    }
+
+    fn certificate(&self, status: u16, text: &str) -> Verdict {
+        if status == 403 {
+            return self.no_mount();
+        }
+        let verdict = Verdict::denied(Link::Identity, "");
+        if text.contains("no client certificate") || text.contains("tls connection required") {
+            return verdict
+                .required("a client certificate that reaches the server")
+                .hint(
+                    "Set clientCert and secretRef; nothing on the way may end the TLS connection",
+                );
+        }
+        verdict
+            .required(format!(
+                "a certificate of an authority in {}/certs, within its constraints",
+                self.mount()
+            ))
+            .hint("Have the certificate signed by that authority, or correct vaultRole")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::{Product, Server};
+    use crate::{Peer, Sealed};
+
+    fn login(method: Method) -> Login {
+        Login {
+            server: Server::new(
+                Product::Vault,
+                "https://v",
+                &Default::default(),
+                Peer::default(),
+            )
+            .unwrap(),
+            namespace: None,
+            method,
+        }
+    }
+
+    fn account() -> Subject {
+        Subject::Account {
+            namespace: "ns".into(),
+            name: "sa".into(),
+            uid: "u".into(),
+            audiences: vec!["vault".into()],
+            ttl: std::time::Duration::from_secs(600),
+        }
+    }
+
+    fn judged(method: Method, status: u16, text: &str) -> Verdict {
+        let token = TokenFacts {
+            issuer: "https://issuer.example".into(),
+            subject: "system:serviceaccount:ns:sa".into(),
+            audiences: vec!["vault".into()],
+            key_id: Some("k1".into()),
+        };
+        Attempt {
+            login: &login(method),
+            token: Some(&token),
+        }
+        .judge(status, text)
+    }
+
+    #[test]
+    fn every_text_of_the_jwt_method_has_its_row() {
+        let method = || Method::Jwt {
+            mount: "jwt".into(),
+            role: "app".into(),
+            subject: account(),
+        };
+        let validating = "error validating token: ";
+        for (status, text, link, code) in [
+            (400, "role \"app\" could not be found".to_owned(), Link::TrustObject, "V2"),
+            (400, "missing role".into(), Link::TrustObject, "V2"),
+            (400, format!("{validating}invalid issuer (iss) claim"), Link::TrustObject, "V4"),
+            (400, format!("{validating}invalid subject (sub) claim"), Link::TrustObject, "V2"),
+            (400, format!("{validating}invalid audience (aud) claim: audience claim does not match any expected audience"), Link::TrustObject, "V3"),
+            (400, "audience claim found in JWT but no audiences bound to the role".into(), Link::TrustObject, "V3"),
+            (400, format!("{validating}invalid expiration time (exp) claim: token is expired"), Link::Token, "K11"),
+            (400, format!("{validating}invalid not before (nbf) claim: token not yet valid"), Link::Token, "K12"),
+            (400, format!("{validating}invalid issued at (iat) claim: token issued in the future"), Link::Token, "K12"),
+            (400, format!("{validating}error verifying token signature: failed to verify id token signature"), Link::Keys, "K7"),
+            (400, format!("{validating}no known key successfully validated the token signature"), Link::Keys, "V6"),
+            (400, format!("{validating}token signed with unexpected algorithm"), Link::Keys, "K6"),
+            (400, "error checking oidc discovery URL".into(), Link::IssuerDocument, "V5"),
+            (400, "could not load configuration".into(), Link::TrustObject, "V5"),
+            (400, "claim \"x\" not found in token".into(), Link::TrustObject, "V2"),
+            (400, "error validating claims: claim \"/kubernetes.io/namespace\" does not match any associated bound claim values".into(), Link::TrustObject, "V2"),
+            (400, format!("{validating}not a JWT"), Link::Token, "K16"),
+            (403, "permission denied".into(), Link::TrustObject, ""),
+            (404, "no handler for route \"auth/jwt/login\". route entry not found.".into(), Link::TrustObject, ""),
+        ] {
+            let found = judged(method(), status, &text);
+            assert_eq!((found.link, found.code, found.class), (link, code, Class::Denied), "{text}");
+            assert!(found.hint.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_kubernetes_method_has_its_row() {
+        let method = || Method::Kubernetes {
+            mount: "kubernetes".into(),
+            role: "app".into(),
+            subject: account(),
+        };
+        for (status, text, code) in [
+            (403, "permission denied", "V1"),
+            (403, "service account name not authorized", "V2"),
+            (403, "namespace not authorized", "V2"),
+            (400, "invalid role name \"app\"", "V2"),
+            (
+                400,
+                "invalid audience (aud) claim: audience claim does not match any expected audience",
+                "V3",
+            ),
+            (500, "could not load backend configuration", "V5"),
+        ] {
+            let found = judged(method(), status, text);
+            assert_eq!(
+                (found.link, found.code),
+                (Link::TrustObject, code),
+                "{text}"
+            );
+            assert_eq!(found.class, Class::Denied);
+        }
+        let bound = judged(method(), 403, "service account name not authorized");
+        assert!(bound.hint.unwrap().contains("ns/sa"));
+    }
+
+    #[test]
+    fn trouble_of_the_server_is_nobody_s_refusal() {
+        for (status, text, class) in [
+            (500, "internal error", Class::Unavailable),
+            (502, "", Class::Unavailable),
+            (503, "Vault is sealed", Class::Unavailable),
+            (
+                429,
+                "request path \"auth/jwt/login\": rate limit quota exceeded",
+                Class::Throttled,
+            ),
+        ] {
+            let method = Method::AppRole {
+                mount: "approle".into(),
+                role_id: Sealed::new("a".into()),
+                secret_id: Sealed::new("b".into()),
+            };
+            let found = judged(method, status, text);
+            assert_eq!((found.link, found.class), (Link::Network, class), "{text}");
+        }
+    }
+
+    #[test]
+    fn stored_secrets_are_judged_as_such() {
+        let password = Method::Password {
+            kind: "userpass",
+            mount: "userpass".into(),
+            username: "u".into(),
+            password: Sealed::new("p".into()),
+        };
+        let certificate = Method::Certificate {
+            mount: "cert".into(),
+            role: String::new(),
+        };
+        for (method, text) in [
+            (password, "invalid username or password"),
+            (
+                certificate,
+                "invalid certificate or no client certificate supplied",
+            ),
+            (Method::Token(Sealed::new("t".into())), "permission denied"),
+        ] {
+            let found = judged(method, 400, text);
+            assert_eq!((found.link, found.class), (Link::Identity, Class::Denied));
+            assert!(found.hint.is_some());
+        }
+    }
+}
