@@ -21,6 +21,9 @@ pub struct Flags {
     /// Start without the tour, with trust already in place
     #[arg(long, conflicts_with = "once")]
     no_tour: bool,
+    /// Whose part of the tour is walked
+    #[arg(long, value_enum, default_value = "all", conflicts_with = "no_tour")]
+    cloud: tour::Cloud,
     /// Keep certificates, keys and Kubernetes objects in this folder; in memory if absent
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -63,10 +66,10 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
         .context("cannot start the sandbox")?;
     show.started(&stage);
     let steps = if flags.no_tour {
-        stage.trust_everything()?;
+        stage.trust_everything().await?;
         Vec::new()
     } else {
-        tour::walk(&stage, &show).await?
+        tour::walk(&stage, &show, flags.cloud).await?
     };
     let failed = steps.iter().filter(|s| !s.ok).count();
     show.ended(&stage, &steps, flags.once)?;

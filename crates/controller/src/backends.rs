@@ -23,6 +23,11 @@ pub trait Backends: Send + Sync {
         let _ = store;
     }
 
+    /// Nothing will be opened any more: what can be ended is ended, within seconds.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// What was used so far, for metrics.
     fn usage(&self) -> Usage {
         Usage::default()
@@ -49,6 +54,10 @@ impl Backends for Registry {
 
     fn changed(&self, store: &ObjectRef) {
         self.forget(store);
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Self::close(self))
     }
 
     fn usage(&self) -> Usage {

@@ -155,6 +155,8 @@ impl Operator {
         };
         self.ready.send_replace(false);
         tasks.shutdown().await;
+        // Logins end with the process that needed them.
+        self.backends.close().await;
         if let (Ok(()), Some(held)) = (&result, held) {
             held.release().await;
         }

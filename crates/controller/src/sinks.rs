@@ -156,6 +156,10 @@ impl Sink for KindSink {
             }
             Kind::Stores | Kind::ClusterStores => {
                 context.change(|index| index.remove_store(&key));
+                // Nobody uses its logins any more.
+                context
+                    .backends
+                    .changed(&crate::external_secret::store_ref(&key));
                 context.state().scheduler.forget(&Work::Store(key));
             }
             Kind::Secrets => {

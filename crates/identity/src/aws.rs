@@ -6,6 +6,7 @@
 
 mod arn;
 mod assume_role;
+mod caller_identity;
 mod chain;
 mod credentials;
 mod endpoint;
@@ -21,6 +22,7 @@ mod sts_answer;
 mod web_identity;
 
 pub use arn::RoleArn;
+pub use caller_identity::CallerIdentity;
 pub use credentials::Credentials;
 pub use endpoint::{Service, override_of, use_fips};
 pub use login::{Hop, Login, Source};

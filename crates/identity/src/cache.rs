@@ -43,6 +43,20 @@ pub struct CacheStats {
     pub spared: u64,
 }
 
+impl std::ops::Add for CacheStats {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            logins: self.logins + other.logins,
+            failed: self.failed + other.failed,
+            denied: self.denied + other.denied,
+            hits: self.hits + other.hits,
+            spared: self.spared + other.spared,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     logins: AtomicU64,

@@ -13,6 +13,7 @@ mod property;
 mod provider;
 mod referent;
 mod registry;
+mod vault;
 
 pub use error::Error;
 pub use provider::{

@@ -6,12 +6,15 @@
 
 mod aws;
 mod backends;
+mod uses;
+mod vault;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyless_api::{GoDuration, RetrySettings, SecretStoreSpec};
 use keyless_fault::ObjectRef;
+use keyless_identity::vault::{Product, as_vault};
 use keyless_identity::{CacheStats, Cluster, Consumer, Environment, HttpExchange};
 
 use crate::fake::Fake;
@@ -19,7 +22,7 @@ use crate::planner::{self, Budget, Counters, Snapshot};
 use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
-const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), fake";
+const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), vault, openBao, fake";
 /// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 
@@ -102,6 +105,7 @@ struct Shared {
 pub struct Registry {
     shared: Arc<Shared>,
     aws: aws::Aws,
+    vault: vault::Vault,
 }
 
 impl std::fmt::Debug for Registry {
@@ -109,6 +113,7 @@ impl std::fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("options", &self.shared.options)
             .field("aws", &self.aws)
+            .field("vault", &self.vault)
             .finish_non_exhaustive()
     }
 }
@@ -131,8 +136,10 @@ impl Registry {
             budget: Arc::new(Budget::new(options.answer_bytes)),
             counters: Arc::default(),
         });
+        let aws = aws::Aws::new(&shared);
         Self {
-            aws: aws::Aws::new(&shared),
+            vault: vault::Vault::new(&shared, aws.logins()),
+            aws,
             shared,
         }
     }
@@ -164,6 +171,14 @@ impl Registry {
                 .open(aws, spec.retry_settings.as_ref(), scope)
                 .await;
         }
+        if let Some(vault) = &spec.provider.vault {
+            let (product, retry) = (Product::Vault, spec.retry_settings.as_ref());
+            return self.vault.open(product, vault, retry, scope).await;
+        }
+        if let Some(bao) = &spec.provider.open_bao {
+            let (product, retry) = (Product::OpenBao, spec.retry_settings.as_ref());
+            return self.vault.open(product, &as_vault(bao), retry, scope).await;
+        }
         if let Some(fake) = &spec.provider.fake {
             return Ok(Arc::new(Fake::new(fake)));
         }
@@ -177,6 +192,13 @@ impl Registry {
     /// use asks at once. For a changed store, service account or key.
     pub fn forget(&self, store: &ObjectRef) {
         self.aws.forget(store);
+        self.vault.forget(store);
+    }
+
+    /// Ends every login that can be ended: tokens of Vault are revoked. For the end of the
+    /// process; takes a few seconds at most.
+    pub async fn close(&self) {
+        self.vault.close().await;
     }
 
     /// Calls made and reads saved so far.
@@ -188,13 +210,13 @@ impl Registry {
     /// Logins so far.
     #[must_use]
     pub fn logins(&self) -> CacheStats {
-        self.aws.stats()
+        self.aws.stats() + self.vault.stats()
     }
 
     /// How many identities have a client open.
     #[must_use]
     pub fn open_backends(&self) -> usize {
-        self.aws.open_backends()
+        self.aws.open_backends() + self.vault.open_backends()
     }
 }
 

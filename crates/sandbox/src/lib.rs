@@ -1,7 +1,7 @@
 //! The whole story on one machine: a Kubernetes API, its issuer, and clouds that really verify.
 //!
 //! Owns: the in-process API server (`kube`), the cluster's issuer (`issuer`), the emulated
-//! clouds (`aws`), their TLS (`tls`), their clock (`clock`), and all of them together (`sandbox`).
+//! clouds (`aws`, `vault`), their TLS (`tls`), their clock (`clock`), and all of them together (`sandbox`).
 //! Refuses: production paths; nothing here is linked by the operator's reconcile.
 
 pub mod aws;
@@ -11,5 +11,6 @@ pub mod issuer;
 pub mod kube;
 pub mod sandbox;
 pub mod tls;
+pub mod vault;
 
 pub use sandbox::{Sandbox, SandboxOptions};

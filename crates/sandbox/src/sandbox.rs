@@ -14,7 +14,8 @@ use crate::aws::{Aws, AwsOptions};
 use crate::clock::Clock;
 use crate::issuer::{self, Issuer, Mint};
 use crate::kube;
-use crate::tls::{self, Tls};
+use crate::tls::{self, Serving, Tls};
+use crate::vault::{Vault, VaultOptions};
 
 /// How a sandbox is set up.
 #[derive(Clone, Debug, Default)]
@@ -61,9 +62,12 @@ pub struct Sandbox {
     pub kube: kube::Server,
     /// The emulated AWS.
     pub aws: Aws,
+    /// The emulated Vault.
+    pub vault: Vault,
     aws_address: SocketAddr,
     agent_address: SocketAddr,
     metadata_address: SocketAddr,
+    vault_serving: Serving,
     data: Option<PathBuf>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
@@ -111,15 +115,23 @@ impl Sandbox {
         let (aws_address, serving) = serve(aws.router()).await?;
         let (agent_address, agent) = serve(aws.pod_identity_agent(issuer.url())).await?;
         let (metadata_address, metadata) = serve(aws.instance_metadata()).await?;
+        let vault = Vault::new(VaultOptions {
+            clock: clock.clone(),
+            roots: tls.ca_pem().to_owned(),
+            ..VaultOptions::default()
+        });
+        let vault_serving = tls.serve_asking(Tls::listen(0).await?, vault.router());
         Ok(Self {
             clock,
             tls,
             issuer,
             kube,
             aws,
+            vault,
             aws_address,
             agent_address,
             metadata_address,
+            vault_serving,
             data,
             tasks: Mutex::new(vec![serving, agent, metadata]),
         })
@@ -142,6 +154,13 @@ impl Sandbox {
     #[must_use]
     pub fn instance_metadata_url(&self) -> String {
         format!("http://{}", self.metadata_address)
+    }
+
+    /// The address of Vault: what `VAULT_ADDR` is set to. Its certificate is of the sandbox's own
+    /// authority.
+    #[must_use]
+    pub fn vault_url(&self) -> String {
+        format!("https://localhost:{}", self.vault_serving.address().port())
     }
 
     /// The environment of an operator pod whose service account stands for `role`, as the cloud's

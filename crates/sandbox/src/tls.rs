@@ -1,8 +1,9 @@
 //! The sandbox's own certificate authority and the loopback HTTPS listeners under it.
 //!
 //! Owns: one ECDSA P-256 authority, one leaf for the loopback names, and the accept loop that
-//! serves a router over HTTP/1.1 and HTTP/2. Refuses: any address but those it is given, client
-//! certificates, and a process-wide crypto provider.
+//! serves a router over HTTP/1.1 and HTTP/2, with whatever certificate a client shows, where it is
+//! asked for one. Refuses: any address but those it is given, judging client certificates, and a
+//! process-wide crypto provider.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,9 +18,11 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -63,7 +66,14 @@ pub enum Error {
 pub struct Tls {
     ca_pem: Arc<str>,
     config: Arc<ServerConfig>,
+    /// As `config`, and asks clients for a certificate.
+    asking: Arc<ServerConfig>,
 }
+
+/// What a client has shown and proved to hold the key of, its own certificate first; DER. In the
+/// extensions of a request.
+#[derive(Clone, Debug, Default)]
+pub struct PeerCertificates(pub Arc<[Vec<u8>]>);
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -131,16 +141,23 @@ impl Tls {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let leaf = params.signed_by(&key, &issuer)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .with_no_client_auth()
-                .with_single_cert(vec![leaf.der().clone()], key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = |verifier: Option<Arc<dyn ClientCertVerifier>>| {
+            let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()?;
+            let config = match verifier {
+                None => config.with_no_client_auth(),
+                Some(verifier) => config.with_client_cert_verifier(verifier),
+            };
+            let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+            let mut config = config.with_single_cert(vec![leaf.der().clone()], key)?;
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            Ok::<_, rustls::Error>(Arc::new(config))
+        };
         Ok(Self {
             ca_pem: ca_pem.into(),
-            config: Arc::new(config),
+            config: config(None)?,
+            asking: config(Some(Arc::new(AnyCertificate(Arc::clone(&provider)))))?,
         })
     }
 
@@ -164,10 +181,20 @@ impl Tls {
     /// Serves `router` on `listener` until the returned handle is stopped or dropped.
     #[must_use]
     pub fn serve(&self, listener: TcpListener, router: Router) -> Serving {
+        Self::run(&self.config, listener, router)
+    }
+
+    /// As [`Tls::serve`], and clients may show a certificate: [`PeerCertificates`].
+    #[must_use]
+    pub fn serve_asking(&self, listener: TcpListener, router: Router) -> Serving {
+        Self::run(&self.asking, listener, router)
+    }
+
+    fn run(config: &Arc<ServerConfig>, listener: TcpListener, router: Router) -> Serving {
         let address = listener
             .local_addr()
             .unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0)));
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let acceptor = TlsAcceptor::from(Arc::clone(config));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, acceptor, router, stopped));
         Serving {
@@ -193,6 +220,53 @@ fn dated(mut params: CertificateParams) -> CertificateParams {
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2049, 12, 31);
     params
+}
+
+/// Takes any certificate whose key the client holds: who is trusted is the application's to say.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyCertificate {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }
 
 /// Writes `bytes` to a file that only its owner may read.
@@ -281,6 +355,9 @@ async fn connection(
         .max_concurrent_streams(1000)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20);
+    let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown: Arc<[Vec<u8>]> = shown.iter().map(|der| der.to_vec()).collect();
+    let router = router.layer(axum::Extension(PeerCertificates(shown)));
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {

@@ -13,6 +13,7 @@ mod log;
 mod operator;
 mod ring;
 mod run;
+mod vault;
 mod world;
 
 pub use operator::{Notes, Running};

@@ -45,7 +45,7 @@ pub struct Ring {
     pub operator_token: PathBuf,
     runtime: Runtime,
     metrics_addr: String,
-    _control_plane: Option<ControlPlane>,
+    control_plane: Option<ControlPlane>,
     _folder: TempDir,
     operator: std::sync::Mutex<Option<Running>>,
 }
@@ -115,6 +115,20 @@ impl Ring {
         &self.sandbox.aws
     }
 
+    /// Address and authority (PEM) of the Kubernetes API over TLS.
+    pub fn kubernetes(&self) -> (String, String) {
+        match &self.control_plane {
+            Some(real) => (
+                real.url.clone(),
+                String::from_utf8_lossy(&real.ca_pem).into_owned(),
+            ),
+            None => (
+                self.sandbox.kube.url(),
+                self.sandbox.kube.ca_pem().to_owned(),
+            ),
+        }
+    }
+
     #[allow(clippy::print_stderr, reason = "what was not run must be seen")]
     fn start(kind: Kind) -> Result<Option<Self>> {
         let bin = std::env::var_os("KEYLESS_TESTBED").map(PathBuf::from);
@@ -146,7 +160,7 @@ impl Ring {
             config,
             runtime,
             metrics_addr: free_address()?,
-            _control_plane: control_plane,
+            control_plane,
             _folder: folder,
             operator: std::sync::Mutex::new(None),
         };

@@ -26,7 +26,7 @@ pub struct World {
     pub api: Api,
     /// The namespace that belongs to this scenario.
     pub ns: String,
-    ring: &'static Ring,
+    pub(crate) ring: &'static Ring,
     /// Cluster-scoped objects to remove at the end: kind and name.
     cluster_wide: Arc<std::sync::Mutex<Vec<(&'static str, String)>>>,
 }
@@ -147,7 +147,7 @@ impl World {
         format!("/{}/{}/{name}", self.tag(), self.ns)
     }
 
-    fn tag(&self) -> &'static str {
+    pub(crate) fn tag(&self) -> &'static str {
         match self.ring.kind {
             Kind::Sandbox => "sandbox",
             Kind::Real => "real",

@@ -53,5 +53,9 @@ mod secrets_manager;
 mod shape;
 #[path = "all/stores.rs"]
 mod stores;
+#[path = "all/vault.rs"]
+mod vault;
+#[path = "all/vault_provider.rs"]
+mod vault_provider;
 #[path = "all/windows.rs"]
 mod windows;

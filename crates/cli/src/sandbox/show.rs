@@ -42,7 +42,7 @@ impl Show {
     /// Before anything runs.
     pub fn starting(&self) {
         self.progress(
-            "keyless sandbox: starting Kubernetes, its issuer, AWS and the operator on loopback",
+            "keyless sandbox: starting Kubernetes, its issuer, AWS, Vault and the operator on loopback",
         );
     }
 
@@ -59,6 +59,7 @@ impl Show {
             stage.sandbox.aws.account(),
             stage.sandbox.aws.region()
         ));
+        self.result(&format!("  Vault       {}", stage.sandbox.vault_url()));
     }
 
     /// A step begins.
@@ -80,7 +81,7 @@ impl Show {
         };
         self.result(&format!(
             "\n{mark} {}  ({:.1} s)",
-            self.paint("1", step.title),
+            self.paint("1", &format!("{}: {}", step.cloud, step.title)),
             step.seconds
         ));
         self.result(&format!("    {}", step.did));
@@ -104,6 +105,8 @@ impl Show {
                 "AWS_WEB_IDENTITY_TOKEN_FILE",
                 stage.token.display().to_string(),
             ),
+            ("VAULT_ADDR", stage.sandbox.vault_url()),
+            ("VAULT_CACERT", stage.authority.display().to_string()),
         ];
         if self.format == Format::Json {
             let document = json!({
@@ -111,7 +114,7 @@ impl Show {
                 "kubeconfig": stage.kubeconfig,
                 "issuer": stage.sandbox.issuer.url(),
                 "environment": environment.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
-                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret},
+                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret, "VAULT_TOKEN": stage.sandbox.vault.root_token()},
                 "steps": steps,
                 "ok": steps.iter().all(|s| s.ok),
             });
@@ -131,15 +134,20 @@ impl Show {
             self.result(&format!("  export {name}={value}"));
         }
         let admin = stage.sandbox.aws.admin_key();
-        self.result("\nThe account's administrator, for changing trust and permissions:");
+        self.result("\nThe administrators, for changing trust and permissions:");
         self.result(&format!(
             "  AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
             admin.id, admin.secret
+        ));
+        self.result(&format!(
+            "  VAULT_TOKEN={}",
+            stage.sandbox.vault.root_token()
         ));
         self.result("\nWorth trying:");
         self.result("  kubectl get externalsecrets,clustersecretstores,secrets -A");
         self.result("  kubectl describe externalsecret hello");
         self.result("  aws ssm get-parameter --name /path/to/key --with-decryption");
+        self.result("  vault kv get -mount=secret app/db");
         self.result("\nCtrl-C ends it.");
         Ok(())
     }

@@ -31,6 +31,8 @@ pub struct Stage {
     pub kubeconfig: PathBuf,
     /// The projected token of the operator's service account, for the aws CLI to try.
     pub token: PathBuf,
+    /// The certificate of everything that is served over TLS.
+    pub authority: PathBuf,
     stop: oneshot::Sender<()>,
     operator: JoinHandle<Result<()>>,
     _folder: TempDir,
@@ -47,14 +49,14 @@ impl Stage {
         let objects = Objects::new(kube::Client::new(sandbox.kube.router(), "default"));
         furnish(&objects).await?;
         let file = |name: &str| folder.path().join(name);
-        let (kubeconfig, token, api_token, ca) = (
+        let (kubeconfig, token, api_token, authority) = (
             file("kubeconfig"),
             file("aws-token"),
             file("kubernetes-token"),
             file("ca.pem"),
         );
         std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin")?)?;
-        std::fs::write(&ca, sandbox.tls.ca_pem())?;
+        std::fs::write(&authority, sandbox.tls.ca_pem())?;
         sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &["sts.amazonaws.com"], &token)?;
         sandbox.project_token(
             NAMESPACE,
@@ -73,6 +75,7 @@ impl Stage {
             objects,
             kubeconfig,
             token,
+            authority,
             stop,
             operator,
             _folder: folder,
@@ -80,7 +83,8 @@ impl Stage {
     }
 
     /// The whole trust and the example's parameter in place, without a tour.
-    pub fn trust_everything(&self) -> Result<()> {
+    pub async fn trust_everything(&self) -> Result<()> {
+        super::tour::trust_vault(&self.sandbox).await?;
         self.sandbox
             .aws
             .put_parameter("/path/to/key", "from AWS Parameter Store")?;

@@ -1,5 +1,10 @@
-//! The tour: one broken link after the other, each answered by evaluation, until the Secret is
-//! there and follows its source.
+//! The tour: for each cloud one broken link after the other, each answered by evaluation, until
+//! the Secret is there and follows its source.
+//!
+//! A cloud's part is one file in `tour`.
+
+mod aws;
+mod vault;
 
 use std::time::Instant;
 
@@ -10,31 +15,27 @@ use serde_json::{Value, json};
 
 use super::objects::ready;
 use super::show::Show;
-use super::stage::{NAMESPACE, ROLE, SERVICE_ACCOUNT, Stage, fill, issuer_host};
+use super::stage::{NAMESPACE, SERVICE_ACCOUNT, Stage};
 
-/// The example's trust policy, with placeholders.
-pub const TRUST_POLICY: &str =
-    include_str!("../../../../examples/aws-parameter-store/trust-policy.json");
-/// The example's permissions, with placeholders.
-pub const PERMISSION_POLICY: &str =
-    include_str!("../../../../examples/aws-parameter-store/permission-policy.json");
-/// The example's store.
-pub const STORE: &str =
-    include_str!("../../../../examples/aws-parameter-store/cluster-secret-store.yaml");
-/// The example's object.
-pub const EXTERNAL_SECRET: &str =
-    include_str!("../../../../examples/aws-parameter-store/external-secret.yaml");
+pub use aws::{ES_PATH, EXTERNAL_SECRET, PERMISSION_POLICY, STORE, STORE_PATH, TRUST_POLICY};
+pub use vault::trust_everything as trust_vault;
 
-/// Where the API server keeps it.
-pub const ES_PATH: &str = "/apis/external-secrets.io/v1/namespaces/default/externalsecrets/hello";
-/// Where the API server keeps the store.
-pub const STORE_PATH: &str = "/apis/external-secrets.io/v1/clustersecretstores/aws-parameter-store";
-const SECRET_PATH: &str = "/api/v1/namespaces/default/secrets/hello";
-const PARAMETER: &str = "/path/to/key";
+/// Which cloud's part of the tour is walked.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Cloud {
+    /// AWS Parameter Store
+    Aws,
+    /// HashiCorp Vault
+    Vault,
+    /// All of them
+    All,
+}
 
 /// How one step ended.
 #[derive(serde::Serialize)]
 pub struct Step {
+    /// Whose chain it is about.
+    pub cloud: &'static str,
     /// What the step is about.
     pub title: &'static str,
     /// What was done.
@@ -49,185 +50,131 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// Walks through all steps, each shown as it ends.
-pub async fn walk(stage: &Stage, show: &Show) -> Result<Vec<Step>> {
-    let mut steps = Vec::new();
-    for title in TITLES {
-        show.step(title.1);
-        let begin = Instant::now();
-        let mut step = perform(stage, title.0, title.1).await?;
-        step.seconds = (begin.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
-        show.step_ended(&step);
-        steps.push(step);
-    }
-    Ok(steps)
+/// The objects of one cloud's part, by their paths at the API.
+struct Place {
+    cloud: &'static str,
+    store: &'static str,
+    external_secret: &'static str,
+    /// The Secret that the ExternalSecret leads to, and its one key.
+    secret: &'static str,
+    key: &'static str,
 }
 
-#[derive(Clone, Copy)]
-enum Scene {
-    NoTrust,
-    WrongSubject,
-    NoPermission,
-    Synced,
-    Changed,
-}
-
-const TITLES: [(Scene, &str); 5] = [
-    (
-        Scene::NoTrust,
-        "No trust: AWS does not know this cluster's issuer",
-    ),
-    (Scene::WrongSubject, "Trust for the wrong subject"),
-    (Scene::NoPermission, "Trust without permission"),
-    (Scene::Synced, "Trust and permission: the Secret appears"),
-    (
-        Scene::Changed,
-        "The value changes at AWS, the Secret follows",
-    ),
-];
-
-async fn perform(stage: &Stage, scene: Scene, title: &'static str) -> Result<Step> {
-    match scene {
-        Scene::NoTrust => no_trust(stage, title).await,
-        Scene::WrongSubject => wrong_subject(stage, title).await,
-        Scene::NoPermission => no_permission(stage, title).await,
-        Scene::Synced => synced(stage, title).await,
-        Scene::Changed => changed(stage, title).await,
-    }
-}
-
-async fn no_trust(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage
-        .sandbox
-        .aws
-        .put_secure_parameter(PARAMETER, "from AWS Parameter Store", None)?;
-    let store: Value = serde_saphyr::from_str(STORE)?;
-    let external_secret: Value = serde_saphyr::from_str(EXTERNAL_SECRET)?;
-    stage
-        .objects
-        .apply(&STORE_PATH.replace("/v1/", "/v1beta1/"), &store)
-        .await?;
-    stage
-        .objects
-        .apply(&ES_PATH.replace("/v1/", "/v1beta1/"), &external_secret)
-        .await?;
-    let did = format!(
-        "put SecureString {PARAMETER}; applied ClusterSecretStore aws-parameter-store and ExternalSecret default/hello"
-    );
-    refused(stage, title, did, "InvalidIdentityToken").await
-}
-
-async fn wrong_subject(stage: &Stage, title: &'static str) -> Result<Step> {
-    let aws = &stage.sandbox.aws;
-    aws.create_oidc_provider(stage.sandbox.issuer.url(), &["sts.amazonaws.com"])?;
-    let wrong = fill(&stage.sandbox, TRUST_POLICY)
-        .replace(&subject(), "system:serviceaccount:default:somebody-else");
-    aws.create_role(ROLE, &wrong)?;
-    let did = format!(
-        "created OIDC provider {} and role {ROLE} trusting system:serviceaccount:default:somebody-else",
-        issuer_host(&stage.sandbox)
-    );
-    refused(stage, title, did, "AccessDenied").await
-}
-
-async fn no_permission(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage
-        .sandbox
-        .aws
-        .update_trust_policy(ROLE, &fill(&stage.sandbox, TRUST_POLICY))?;
-    refused(
+/// Walks through the parts of `cloud`, each step shown as it ends.
+pub async fn walk(stage: &Stage, show: &Show, cloud: Cloud) -> Result<Vec<Step>> {
+    let mut guide = Guide {
         stage,
-        title,
-        format!("let role {ROLE} trust {}", subject()),
-        "AccessDeniedException",
-    )
-    .await
+        show,
+        steps: Vec::new(),
+        begun: ("", Instant::now()),
+    };
+    let wanted = |one: Cloud| cloud == one || cloud == Cloud::All;
+    if wanted(Cloud::Aws) {
+        aws::walk(&mut guide).await?;
+    }
+    if wanted(Cloud::Vault) {
+        vault::walk(&mut guide).await?;
+    }
+    Ok(guide.steps)
 }
 
-async fn synced(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage.sandbox.aws.put_role_policy(
-        ROLE,
-        "external-secrets",
-        &fill(&stage.sandbox, PERMISSION_POLICY),
-    )?;
-    let did = format!("allowed ssm:GetParameter* and kms:Decrypt to role {ROLE}");
-    holds(stage, title, did, "from AWS Parameter Store").await
+/// Leads through the steps.
+struct Guide<'a> {
+    stage: &'a Stage,
+    show: &'a Show,
+    steps: Vec<Step>,
+    begun: (&'static str, Instant),
 }
 
-async fn changed(stage: &Stage, title: &'static str) -> Result<Step> {
-    stage
-        .sandbox
-        .aws
-        .put_secure_parameter(PARAMETER, "changed at AWS", None)?;
-    let did = format!(
-        "put a new value into {PARAMETER}; annotated the ExternalSecret with external-secrets.io/force-sync (its interval is 24h)"
-    );
-    holds(stage, title, did, "changed at AWS").await
+impl Guide<'_> {
+    /// A step begins; [`Guide::refused`] or [`Guide::holds`] ends it.
+    fn begin(&mut self, title: &'static str) {
+        self.show.step(title);
+        self.begun = (title, Instant::now());
+    }
+
+    fn end(&mut self, mut step: Step) {
+        let (title, begun) = self.begun;
+        step.title = title;
+        step.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        self.show.step_ended(&step);
+        self.steps.push(step);
+    }
+
+    /// Asks the operator to look at the store now: it would by itself, after its back-off.
+    async fn look_again(&self, place: &Place, why: &str) -> Result<()> {
+        let sync = json!({"metadata": {"annotations": {"external-secrets.io/force-sync": why}}});
+        self.stage.objects.patch(place.store, &sync).await?;
+        self.stage
+            .objects
+            .patch(place.external_secret, &sync)
+            .await?;
+        Ok(())
+    }
+
+    /// The ExternalSecret must not be Ready, and say `code`. Codes that begin alike are told
+    /// apart.
+    async fn refused(&mut self, place: &Place, did: String, code: &str) -> Result<()> {
+        let names = |text: &str| {
+            text.split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == code)
+        };
+        let told = |object: &Value| {
+            let (status, message) = ready(object);
+            status == "False" && names(&message)
+        };
+        self.look_again(place, code).await?;
+        let objects = &self.stage.objects;
+        let (ok, object) = objects.until(place.external_secret, told).await?;
+        let secret = objects.get(place.secret).await?;
+        let (status, message) = ready(&object);
+        self.end(Step {
+            cloud: place.cloud,
+            title: "",
+            did,
+            expected: format!("Ready=False with {code}, no Secret"),
+            observed: format!("Ready={status}: {message}"),
+            ok: ok && secret.is_none(),
+            seconds: 0.0,
+        });
+        Ok(())
+    }
+
+    /// The Secret must hold `value`, and the ExternalSecret be Ready.
+    async fn holds(&mut self, place: &Place, did: String, value: &str) -> Result<()> {
+        self.look_again(place, value).await?;
+        let key = place.key;
+        let decoded = |secret: &Value| {
+            let text = secret.pointer(&format!("/data/{key}"))?.as_str()?;
+            String::from_utf8(STANDARD.decode(text).ok()?).ok()
+        };
+        let objects = &self.stage.objects;
+        let (written, secret) = objects
+            .until(place.secret, |s| decoded(s).as_deref() == Some(value))
+            .await?;
+        let (is_ready, object) = objects
+            .until(place.external_secret, |o| ready(o).0 == "True")
+            .await?;
+        let (status, message) = ready(&object);
+        let name = place.secret.rsplit('/').next().unwrap_or_default();
+        let shown = decoded(&secret).map_or_else(
+            || "no Secret".to_owned(),
+            |v| format!("Secret default/{name} holds {key}={v:?}"),
+        );
+        self.end(Step {
+            cloud: place.cloud,
+            title: "",
+            did,
+            expected: format!("Secret default/{name} with {key}={value:?}, Ready=True"),
+            observed: format!("{shown}; Ready={status}: {message}"),
+            ok: written && is_ready,
+            seconds: 0.0,
+        });
+        Ok(())
+    }
 }
 
-fn subject() -> String {
+/// The subject of the operator's service account.
+fn operator() -> String {
     format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}")
-}
-
-/// Asks the operator to look at the store now: it would by itself, after its back-off.
-async fn look_again(stage: &Stage, why: &str) -> Result<()> {
-    let sync = json!({"metadata": {"annotations": {"external-secrets.io/force-sync": why}}});
-    stage.objects.patch(STORE_PATH, &sync).await?;
-    stage.objects.patch(ES_PATH, &sync).await?;
-    Ok(())
-}
-
-/// The ExternalSecret must not be Ready, and say `code`. Codes that begin alike are told apart.
-async fn refused(stage: &Stage, title: &'static str, did: String, code: &str) -> Result<Step> {
-    let names = |text: &str| {
-        text.split(|c: char| !c.is_alphanumeric())
-            .any(|word| word == code)
-    };
-    let told = |object: &Value| {
-        let (status, message) = ready(object);
-        status == "False" && names(&message)
-    };
-    look_again(stage, code).await?;
-    let (ok, object) = stage.objects.until(ES_PATH, told).await?;
-    let secret = stage.objects.get(SECRET_PATH).await?;
-    let (status, message) = ready(&object);
-    Ok(Step {
-        title,
-        did,
-        expected: format!("Ready=False with {code}, no Secret"),
-        observed: format!("Ready={status}: {message}"),
-        ok: ok && secret.is_none(),
-        seconds: 0.0,
-    })
-}
-
-/// The Secret must hold `value`, and the ExternalSecret be Ready.
-async fn holds(stage: &Stage, title: &'static str, did: String, value: &str) -> Result<Step> {
-    look_again(stage, value).await?;
-    let decoded = |secret: &Value| {
-        let text = secret.pointer("/data/SOME_ENV_VAR").and_then(Value::as_str);
-        text.and_then(|t| STANDARD.decode(t).ok())
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-    };
-    let (written, secret) = stage
-        .objects
-        .until(SECRET_PATH, |s| decoded(s).as_deref() == Some(value))
-        .await?;
-    let (is_ready, object) = stage
-        .objects
-        .until(ES_PATH, |o| ready(o).0 == "True")
-        .await?;
-    let (status, message) = ready(&object);
-    let shown = decoded(&secret).map_or_else(
-        || "no Secret".to_owned(),
-        |v| format!("Secret default/hello holds SOME_ENV_VAR={v:?}"),
-    );
-    Ok(Step {
-        title,
-        did,
-        expected: format!("Secret default/hello with SOME_ENV_VAR={value:?}, Ready=True"),
-        observed: format!("{shown}; Ready={status}: {message}"),
-        ok: written && is_ready,
-        seconds: 0.0,
-    })
 }

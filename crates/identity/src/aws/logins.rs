@@ -68,6 +68,10 @@ impl Logins {
         self.cache.forgive(login);
     }
 
+    pub(super) const fn env(&self) -> &Environment {
+        &self.env
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn stats(&self) -> CacheStats {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use keyless_fault::{Class, Fault, Link};
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
@@ -15,7 +17,7 @@ use super::session::Granted;
 use super::wire::{Answer, Call, Unanswered, Wire, segment, segments};
 use super::{Login, Method, Subject};
 use crate::claims::scrub;
-use crate::{Cluster, Error, HttpError, TokenFacts};
+use crate::{Cluster, Error, HttpError, TokenFacts, aws};
 
 /// The token of the operator's own pod.
 const OPERATOR_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -48,6 +50,7 @@ pub(super) struct Exchange<'a> {
     pub(super) login: &'a Login,
     pub(super) wire: &'a Wire,
     pub(super) cluster: &'a dyn Cluster,
+    pub(super) aws: &'a aws::Logins,
 }
 
 impl Exchange<'_> {
@@ -118,6 +121,25 @@ impl Exchange<'_> {
                 } else {
                     json!({"name": role})
                 };
+                (self.path(mount, "login")?, body, None)
+            }
+            Method::Iam {
+                mount,
+                role,
+                server_id,
+                login,
+            } => {
+                let proof = self
+                    .aws
+                    .caller_identity(login, server_id.as_deref())
+                    .await?;
+                let body = json!({
+                    "role": role,
+                    "iam_http_request_method": "POST",
+                    "iam_request_url": STANDARD.encode(&proof.url),
+                    "iam_request_body": STANDARD.encode(proof.body),
+                    "iam_request_headers": STANDARD.encode(proof.headers.expose()),
+                });
                 (self.path(mount, "login")?, body, None)
             }
         };
@@ -265,7 +287,11 @@ impl Exchange<'_> {
             identity: self.login.describe(),
             service: self.login.server.product.name(),
             status: answer.status,
-            provider_code: format!("HTTP {}", answer.status),
+            provider_code: http::StatusCode::from_u16(answer.status)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or("Unknown")
+                .to_owned(),
             message,
             request_id: answer.request_id(),
             link,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Server;
-use crate::Sealed;
+use crate::{Sealed, aws};
 
 /// An identity at Vault: two equal logins share a session, two different ones never do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,17 @@ pub enum Method {
         /// The role; empty to let Vault try all.
         role: String,
     },
+    /// An identity at AWS, proved by a signed request that Vault passes on.
+    Iam {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role.
+        role: String,
+        /// What the server calls itself, so that nobody else can use the proof.
+        server_id: Option<String>,
+        /// The identity.
+        login: Box<aws::Login>,
+    },
 }
 
 /// Whose token a login presents.
@@ -117,7 +128,8 @@ impl Method {
             | Self::Kubernetes { mount, .. }
             | Self::AppRole { mount, .. }
             | Self::Password { mount, .. }
-            | Self::Certificate { mount, .. } => Some(mount),
+            | Self::Certificate { mount, .. }
+            | Self::Iam { mount, .. } => Some(mount),
         }
     }
 
@@ -127,7 +139,8 @@ impl Method {
         match self {
             Self::Jwt { role, .. }
             | Self::Kubernetes { role, .. }
-            | Self::Certificate { role, .. } => Some(role).filter(|role| !role.is_empty()),
+            | Self::Certificate { role, .. }
+            | Self::Iam { role, .. } => Some(role).filter(|role| !role.is_empty()),
             Self::Token(_) | Self::AppRole { .. } | Self::Password { .. } => None,
         }
         .map(String::as_str)
@@ -166,6 +179,13 @@ impl Login {
             Method::Certificate { mount, role } => {
                 format!("{name} role {role:?} at {} by certificate", place(mount))
             }
+            Method::Iam {
+                mount, role, login, ..
+            } => format!(
+                "{name} role {role:?} at {} as {}",
+                place(mount),
+                login.describe()
+            ),
         }
     }
 }

@@ -10,8 +10,8 @@ use keyless_fault::{Class, Fault};
 use super::exchange::Exchange;
 use super::session::Session;
 use super::wire::Wire;
-use super::{Login, Method, Server};
-use crate::{Cache, CacheStats, Cluster, Error, HttpExchange, Leased, Peer};
+use super::{Login, Method, Product, Server};
+use crate::{Cache, CacheStats, Cluster, Error, HttpExchange, Leased, Peer, aws};
 
 /// How many identities are kept.
 const IDENTITIES: usize = 4096;
@@ -29,17 +29,19 @@ const SPENT: usize = 8;
 
 /// Is told of calls that are not the caller's own: logins, renewals, revocations.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(&'static str, &'static str) + Send + Sync>);
+pub struct Observer(Arc<Told>);
+
+type Told = dyn Fn(Product, &'static str, &'static str) + Send + Sync;
 
 impl Observer {
-    /// Tells `f` the call's name and `success` or the class of its failure.
+    /// Tells `f` whose call it was, its name and `success` or the class of its failure.
     #[must_use]
-    pub fn new(f: impl Fn(&'static str, &'static str) + Send + Sync + 'static) -> Self {
+    pub fn new(f: impl Fn(Product, &'static str, &'static str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(f))
     }
 
-    pub(super) fn called(&self, call: &'static str, outcome: &'static str) {
-        (self.0)(call, outcome);
+    pub(super) fn called(&self, product: Product, call: &'static str, outcome: &'static str) {
+        (self.0)(product, call, outcome);
     }
 }
 
@@ -53,6 +55,7 @@ impl fmt::Debug for Observer {
 pub struct Logins {
     cluster: Arc<dyn Cluster>,
     http: Arc<dyn HttpExchange>,
+    aws: Arc<aws::Logins>,
     cache: Cache<Login, Arc<Session>, Error>,
     peers: Mutex<HashMap<Peer, Arc<dyn HttpExchange>>>,
     observer: Observer,
@@ -69,10 +72,16 @@ impl fmt::Debug for Logins {
 impl Logins {
     /// Logins with tokens from `cluster`, over `http`; `observer` is told of every call.
     #[must_use]
-    pub fn new(cluster: Arc<dyn Cluster>, http: Arc<dyn HttpExchange>, observer: Observer) -> Self {
+    pub fn new(
+        cluster: Arc<dyn Cluster>,
+        http: Arc<dyn HttpExchange>,
+        aws: Arc<aws::Logins>,
+        observer: Observer,
+    ) -> Self {
         Self {
             cluster,
             http,
+            aws,
             cache: Cache::new(IDENTITIES),
             peers: Mutex::new(HashMap::new()),
             observer,
@@ -166,10 +175,11 @@ impl Logins {
             login,
             wire: &wire,
             cluster: self.cluster.as_ref(),
+            aws: &self.aws,
         };
         if let Some(kept) = self.cache.kept(login).filter(|kept| kept.renewable()) {
             let renewed = exchange.renewed(kept.renew().await);
-            self.count("RenewSelf", &renewed);
+            self.count(login.server.product, "RenewSelf", &renewed);
             match renewed {
                 Ok(ttl) if kept.ttl().is_none_or(|first| ttl >= first / SHORT) => {
                     return Ok(Leased {
@@ -187,7 +197,7 @@ impl Logins {
         }
         let granted = exchange.run().await;
         if !matches!(login.method, Method::Token(_)) {
-            self.count("Login", &granted);
+            self.count(login.server.product, "Login", &granted);
         }
         let granted = granted?;
         let ttl = granted.ttl;
@@ -198,12 +208,12 @@ impl Logins {
         })
     }
 
-    fn count<T>(&self, call: &'static str, outcome: &Result<T, Error>) {
+    fn count<T>(&self, product: Product, call: &'static str, outcome: &Result<T, Error>) {
         let outcome = match outcome {
             Ok(_) => "success",
             Err(error) => error.class().as_str(),
         };
-        self.observer.called(call, outcome);
+        self.observer.called(product, call, outcome);
     }
 
     /// The way out to the server of `login`.

@@ -83,6 +83,7 @@ impl Attempt<'_> {
             Method::AppRole { .. } => self.app_role(status, &text),
             Method::Password { .. } => self.password(status),
             Method::Certificate { .. } => self.certificate(status, &text),
+            Method::Iam { .. } => self.iam(status, &text),
             Method::Token(_) => Verdict::denied(Link::Identity, "").hint(
                 "Store a token that is valid, or use auth.jwt or auth.kubernetes and store no \
                  token at all",
@@ -314,6 +315,38 @@ impl Attempt<'_> {
             .hint("Correct the stored password, or use auth.jwt and store no secret at all")
     }
 
+    fn iam(&self, status: u16, text: &str) -> Verdict {
+        let has = |part: &str| text.contains(part);
+        let role = self.role();
+        if status == 403 {
+            return self.no_mount();
+        }
+        if has("entry for role") || has("missing role") {
+            return self.no_role();
+        }
+        if has("does not belong to the role") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!(
+                    "bound_iam_principal_arn of {role} with this principal"
+                ))
+                .hint(format!("Correct bound_iam_principal_arn of {role}"));
+        }
+        if has("server-id") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!(
+                    "iam_server_id_header_value of {}/config/client",
+                    self.mount()
+                ))
+                .hint("Set vaultAwsIamServerID to the server's own value");
+        }
+        Verdict::denied(Link::Identity, "")
+            .required("an STS that accepts the signed request when Vault passes it on")
+            .hint(format!(
+                "Set region to that of sts_endpoint in {}/config/client",
+                self.mount()
+            ))
+    }
+
     fn certificate(&self, status: u16, text: &str) -> Verdict {
         if status == 403 {
             return self.no_mount();
@@ -464,6 +497,42 @@ mod tests {
             };
             let found = judged(method, status, text);
             assert_eq!((found.link, found.class), (Link::Network, class), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_aws_method_has_its_row() {
+        let method = || Method::Iam {
+            mount: "aws".into(),
+            role: "app".into(),
+            server_id: None,
+            login: Box::new(crate::aws::Login {
+                region: crate::aws::Region::parse("us-east-1").unwrap(),
+                source: crate::aws::Source::Operator,
+                hops: Vec::new(),
+            }),
+        };
+        for (text, link, code) in [
+            ("entry for role app not found", Link::TrustObject, "V2"),
+            (
+                "IAM Principal \"arn:x\" does not belong to the role \"app\"",
+                Link::TrustObject,
+                "V2",
+            ),
+            (
+                "error validating X-Vault-AWS-IAM-Server-ID header: missing",
+                Link::TrustObject,
+                "V2",
+            ),
+            (
+                "error making upstream request: received error code 403 from STS",
+                Link::Identity,
+                "",
+            ),
+        ] {
+            let found = judged(method(), 400, text);
+            assert_eq!((found.link, found.code), (link, code), "{text}");
+            assert!(found.hint.is_some() && found.required.is_some(), "{text}");
         }
     }
 

@@ -8,18 +8,23 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyless_api::{
-    CaProvider, CaProviderKind, SecretKeySelector, ServiceAccountSelector, VaultAppRole, VaultAuth,
-    VaultCertAuth, VaultJwtAuth, VaultKubernetesAuth, VaultProvider,
+    AwsAuth, AwsProvider, CaProvider, CaProviderKind, SecretKeySelector, ServiceAccountSelector,
+    VaultAppRole, VaultAuth, VaultAwsAuth, VaultCertAuth, VaultJwtAuth, VaultKubernetesAuth,
+    VaultProvider,
 };
 use keyless_secret::SecretBytes;
 
 use super::{Login, Method, Product, Server, Subject};
-use crate::{ClientCertificate, Cluster, Consumer, Error, Peer, Resolved, Sealed, namespace_of};
+use crate::{
+    ClientCertificate, Cluster, Consumer, Error, Peer, Resolved, Sealed, aws, namespace_of,
+};
 
 /// Audience of a minted token when the store names none.
 const AUDIENCE: &str = "vault";
 /// Life of a minted token when the store names none: it is used once.
 const TOKEN_LIFE: Duration = Duration::from_secs(600);
+/// Region of AWS when the store names none.
+const REGION: &str = "us-east-1";
 /// Key of a Secret that holds a service account's token.
 const TOKEN_KEY: &str = "token";
 
@@ -147,10 +152,12 @@ impl Reader<'_> {
         if let Some(cert) = &auth.cert {
             return self.cert(cert, peer).await;
         }
-        let unsupported = [("iam", auth.iam.is_some()), ("gcp", auth.gcp.is_some())];
-        if let Some((name, _)) = unsupported.into_iter().find(|(_, set)| *set) {
+        if let Some(iam) = &auth.iam {
+            return self.iam(iam).await;
+        }
+        if auth.gcp.is_some() {
             return Err(Error::Config {
-                reason: format!("auth.{name} is not supported yet"),
+                reason: "auth.gcp is not supported yet".into(),
                 hint: Some("Use auth.jwt or auth.kubernetes".into()),
                 code: "",
             }
@@ -262,6 +269,31 @@ impl Reader<'_> {
             mount: mount(&auth.path, "cert"),
             role: auth.vault_role.clone().unwrap_or_default(),
         })
+    }
+
+    /// The identity at AWS is that of an AWS store with the same fields.
+    async fn iam(&self, auth: &VaultAwsAuth) -> Result<Method, Stop> {
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let chosen = auth.jwt.is_some() || auth.secret_ref.is_some();
+        let spec = AwsProvider {
+            region: filled(&auth.region).unwrap_or_else(|| REGION.to_owned()),
+            auth: chosen.then(|| AwsAuth {
+                jwt: auth.jwt.clone(),
+                secret_ref: auth.secret_ref.clone(),
+            }),
+            role: auth.role.clone(),
+            external_id: auth.external_id.clone(),
+            ..AwsProvider::default()
+        };
+        match aws::resolve(self.cluster, &spec, self.consumer).await? {
+            Resolved::To(login) => Ok(Method::Iam {
+                mount: mount(&auth.path, "aws"),
+                role: auth.vault_role.clone(),
+                server_id: filled(&auth.vault_aws_iam_server_id),
+                login: Box::new(login),
+            }),
+            Resolved::Referent(reason) => Err(Stop::Referent(reason)),
+        }
     }
 
     async fn certificate(

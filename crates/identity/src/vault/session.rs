@@ -165,7 +165,7 @@ impl Session {
                     "unavailable"
                 }
             };
-            observer.called("RevokeSelf", outcome);
+            observer.called(wire.server.product, "RevokeSelf", outcome);
         })
     }
 

@@ -74,6 +74,11 @@ impl Aws {
         }
     }
 
+    /// For providers whose login starts from an identity at AWS.
+    pub(super) fn logins(&self) -> Arc<Logins> {
+        Arc::clone(&self.logins)
+    }
+
     pub(super) fn forget(&self, store: &ObjectRef) {
         let forgotten = self
             .resolved
