@@ -56,9 +56,14 @@ impl Vault {
                 });
             }
         };
+        let layout = Layout::new(engine, spec.path.as_deref());
         Ok(Self {
             backend,
-            layout: Layout::new(engine, spec.path.as_deref()),
+            layout: match product {
+                Product::Vault => layout,
+                // Its users know searches of one folder.
+                Product::OpenBao => layout.shallow(),
+            },
             product,
         })
     }

@@ -123,7 +123,7 @@ fn other_engine(warnings: Option<Vec<String>>) -> Option<String> {
     warnings.find(|warning| warning.to_ascii_lowercase().contains("versioned k/v"))
 }
 
-/// Reads metadata out of a 2xx `answer`.
+/// Reads metadata out of `answer`, which is no error document.
 ///
 /// # Errors
 /// What is wrong with the answer, without its content.

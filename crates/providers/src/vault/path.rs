@@ -20,6 +20,8 @@ pub(super) struct Layout {
     pub(super) engine: Engine,
     /// The mount; without it a key begins with it.
     pub(super) mount: Option<String>,
+    /// Whether a search goes into folders.
+    pub(super) deep: bool,
 }
 
 /// One secret's place. Paths are as the user writes them, not escaped.
@@ -56,6 +58,15 @@ impl Layout {
         Self {
             engine,
             mount: path.map(clean).filter(|path| !path.is_empty()),
+            deep: true,
+        }
+    }
+
+    /// The same with searches in one folder only.
+    pub(super) fn shallow(self) -> Self {
+        Self {
+            deep: false,
+            ..self
         }
     }
 

@@ -55,7 +55,7 @@ impl MetadataOf {
         let attempt = self.0.attempt("read metadata", &["read"], target);
         let request = Request::get("ReadSecretMetadata", &target.url);
         let answer = self.0.make(&attempt, &request).await?;
-        if answer.status == 404 {
+        if answer.status == 404 && answer.is_error_document() {
             return Ok(None);
         }
         document::metadata(&answer)

@@ -35,6 +35,7 @@ pub(super) struct Query {
     mount: String,
     /// Without slashes at its ends; empty for the whole mount.
     folder: String,
+    deep: bool,
 }
 
 /// Runs `find`; the keys are paths in the mount.
@@ -49,6 +50,7 @@ pub(super) async fn find(
         engine: layout.engine,
         mount: mount.clone(),
         folder,
+        deep: layout.deep,
     };
     let names: Vec<String> = if let Some(pattern) = &find.name {
         let pattern = keyless_api::regexp::compile(pattern).map_err(|error| Error::Shape {
@@ -190,7 +192,8 @@ impl Listing {
                     folder => format!("{folder}/{name}"),
                 };
                 match path.strip_suffix('/') {
-                    Some(inner) => waiting.push(inner.to_owned()),
+                    Some(inner) if query.deep => waiting.push(inner.to_owned()),
+                    Some(_) => {}
                     None => names.push(path),
                 }
             }
@@ -242,7 +245,7 @@ impl Listing {
                 Err(error) => return Err(error),
             }
         };
-        if answer.status == 404 {
+        if answer.status == 404 && answer.is_error_document() {
             return Ok((folder, None));
         }
         let found = document::listing(&answer);

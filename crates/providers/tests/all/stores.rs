@@ -64,11 +64,15 @@ async fn what_is_not_supported_is_named() {
     for (provider, text) in [
         (
             json!({"vault": {"server": "https://v", "auth": {}}}),
-            "provider vault is not supported yet",
+            "auth names no method",
         ),
         (
             json!({"doppler": {"auth": {}}}),
             "provider doppler is not supported yet",
+        ),
+        (
+            json!({"vault": {"server": "https://v", "auth": {"gcp": {"role": "r"}}}}),
+            "auth.gcp is not supported yet",
         ),
         (
             json!({"aws": {"service": "CertificateManager", "region": "eu-central-1"}}),
@@ -92,7 +96,9 @@ async fn what_is_not_supported_is_named() {
     let unsupported = spec(json!({"doppler": {}}));
     let text = explain(&failure(&world, &unsupported, &store("a")).await);
     assert!(
-        text.contains("Supported: aws (services SecretsManager and ParameterStore), fake"),
+        text.contains(
+            "Supported: aws (services SecretsManager and ParameterStore), vault, openBao"
+        ),
         "{text}"
     );
 }

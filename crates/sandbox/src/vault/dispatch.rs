@@ -264,10 +264,7 @@ impl Vault {
 
 /// A namespace may also stand at the beginning of the path.
 fn enter_namespace(state: &State, request: &mut Request) -> Result<(), Refusal> {
-    loop {
-        let Some((first, rest)) = request.path.split_once('/') else {
-            break;
-        };
+    while let Some((first, rest)) = request.path.split_once('/') {
         let inner = match request.namespace.as_str() {
             "" => first.to_owned(),
             outer => format!("{outer}/{first}"),
