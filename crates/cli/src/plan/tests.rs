@@ -5,7 +5,7 @@ use super::*;
 use crate::args::{Cli, Command};
 use crate::sandbox::objects::ready;
 use crate::sandbox::stage::Stage;
-use crate::sandbox::tour;
+use crate::sandbox::tour::aws as tour;
 
 const CANARY: &str = "canary-4711-hunter2";
 const MANIFEST: &str = "
@@ -148,7 +148,7 @@ fn the_tours_objects_are_planned_as_they_are_synced() {
         .unwrap();
     let stage = runtime.block_on(async {
         let stage = Stage::start(None).await.unwrap();
-        stage.trust_everything().unwrap();
+        stage.trust_everything().await.unwrap();
         stage
             .sandbox
             .aws

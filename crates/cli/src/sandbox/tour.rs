@@ -3,7 +3,7 @@
 //!
 //! A cloud's part is one file in `tour`.
 
-mod aws;
+pub mod aws;
 mod vault;
 
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::objects::ready;
 use super::show::Show;
 use super::stage::{NAMESPACE, SERVICE_ACCOUNT, Stage};
 
-pub use aws::{ES_PATH, EXTERNAL_SECRET, PERMISSION_POLICY, STORE, STORE_PATH, TRUST_POLICY};
+pub use aws::{PERMISSION_POLICY, TRUST_POLICY};
 pub use vault::trust_everything as trust_vault;
 
 /// Which cloud's part of the tour is walked.
