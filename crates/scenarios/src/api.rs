@@ -131,18 +131,6 @@ impl Api {
             .await
     }
 
-    /// A token of a service account.
-    pub async fn token(&self, namespace: &str, name: &str, audiences: &[&str]) -> Result<String> {
-        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
-        let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": audiences}});
-        let answer = self
-            .send(Method::POST, &path, "application/json", Some(&body))
-            .await?
-            .map_err(|r| anyhow!("mint a token of {namespace}/{name}: {}", r.message))?;
-        let token = answer.pointer("/status/token").and_then(Value::as_str);
-        Ok(token.context("the answer has no token")?.to_owned())
-    }
-
     /// Replaces `object`.
     pub async fn replace(&self, object: &Value) -> Result<Value> {
         let name = object

@@ -132,7 +132,7 @@ impl World {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
             "subjects": [{"kind": "ServiceAccount", "name": "reviewer", "namespace": self.ns}],
         })).await?;
-        let reviewer = self.api.token(&self.ns, "reviewer", &[]).await?;
+        let reviewer = self.api.token(&self.ns, "reviewer").await?;
         let mount = self.vault_name("kubernetes");
         let vault = self.vault();
         vault.enable_auth(&mount, "kubernetes").await?;
