@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cache;
+use crate::{cache, conformance};
 
 /// Arguments of `cargo xtask generate`.
 #[derive(clap::Args)]
@@ -73,6 +73,9 @@ pub fn run(args: &Args) -> Result<()> {
             write(&path, &output.stdout)?;
             eprintln!("xtask: wrote {file}");
         }
+    }
+    if args.check {
+        conformance::check(&root)?;
     }
     if !drifted.is_empty() {
         bail!(

@@ -4,6 +4,7 @@
 //! Refuses: anything that a plain `cargo` command already does.
 
 mod cache;
+mod conformance;
 mod deny;
 mod fuzz;
 mod generate;

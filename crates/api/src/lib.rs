@@ -45,5 +45,6 @@ pub use status::{Condition, LocalReference};
 pub use store::*;
 pub use unsupported::Support;
 pub use validate::{
-    Violation, validate, validate_cluster_external_secret, validate_store, validate_template,
+    Violation, foreign_references, validate, validate_cluster_external_secret, validate_store,
+    validate_template,
 };

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use external_secret::{validate, validate_cluster_external_secret, validate_template};
-pub use store::validate_store;
+pub use store::{foreign_references, validate_store};
 
 use crate::schema::Schema;
 

@@ -21,5 +21,6 @@ mod status;
 pub mod stores;
 pub mod target;
 
+pub use plan::Pace;
 pub use reconcile::reconcile;
 pub use stores::store_ref;

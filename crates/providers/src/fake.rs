@@ -119,7 +119,7 @@ impl Provider for Fake {
     fn validate(&self) -> BoxFuture<'_, Result<Validation, Error>> {
         ready(match self.validation {
             0 => Ok(Validation::Valid),
-            1 => Ok(Validation::Unknown(
+            1 => Ok(Validation::Undetermined(
                 "the fake provider's validationResult is 1".into(),
             )),
             result => Err(Error::Config {
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(of(0).validate().await.unwrap(), Validation::Valid);
         assert!(matches!(
             of(1).validate().await.unwrap(),
-            Validation::Unknown(_)
+            Validation::Undetermined(_)
         ));
         assert!(of(2).validate().await.is_err());
     }

@@ -95,6 +95,8 @@ pub enum Validation {
     Valid,
     /// It cannot be known without a consumer: the text says why (referent authentication).
     Unknown(String),
+    /// The backend would not say, and reads may work all the same: the text says why.
+    Undetermined(String),
 }
 
 /// Whose store is used, and for whom.

@@ -155,6 +155,7 @@ impl Registry {
         spec: &SecretStoreSpec,
         scope: &StoreScope,
     ) -> Result<Arc<dyn Provider>, Error> {
+        stays_at_home(spec, scope)?;
         let names = spec.provider.names();
         let [name] = names.as_slice() else {
             return Err(Error::Config {
@@ -217,6 +218,21 @@ impl Registry {
     #[must_use]
     pub fn open_backends(&self) -> usize {
         self.aws.open_backends() + self.vault.open_backends()
+    }
+}
+
+/// Refuses a namespaced store that refers to an object of another namespace, before any provider
+/// sees it: whatever a provider forgets, no tenant reads with the operator's rights.
+fn stays_at_home(spec: &SecretStoreSpec, scope: &StoreScope) -> Result<(), Error> {
+    let Some(own) = scope.store.namespace.as_deref() else {
+        return Ok(());
+    };
+    match keyless_api::foreign_references(spec, own).first() {
+        None => Ok(()),
+        Some(violation) => Err(Error::Config {
+            reason: format!("{}: {}", violation.path, violation.message),
+            hint: Some("Remove the namespace, or use a ClusterSecretStore".into()),
+        }),
     }
 }
 

@@ -131,6 +131,41 @@ impl Api {
             .await
     }
 
+    /// Creates `object` in the name of the field manager `manager`.
+    pub async fn create_as(&self, manager: &str, object: &Value) -> Result<Value> {
+        let path = format!("{}?fieldManager={manager}", collection(object)?);
+        let answer = self.send(Method::POST, &path, "application/json", Some(object));
+        answer
+            .await?
+            .map_err(|r| anyhow!("create {}: {} {}", object["kind"], r.code, r.message))
+    }
+
+    /// Replaces `object`, or the `part` of it (`/status`), in the name of the field manager
+    /// `manager`.
+    pub async fn replace_as(&self, manager: &str, part: &str, object: &Value) -> Result<Value> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!(
+            "{}/{name}{part}?fieldManager={manager}",
+            collection(object)?
+        );
+        let answer = self.send(Method::PUT, &path, "application/json", Some(object));
+        answer
+            .await?
+            .map_err(|r| anyhow!("replace {path}: {} {}", r.code, r.message))
+    }
+
+    /// Applies `object` on the server's side, as GitOps tools do.
+    pub async fn apply_as(&self, manager: &str, object: &Value) -> Result<Value> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!(
+            "{}/{name}?fieldManager={manager}&force=true",
+            collection(object)?
+        );
+        let kind = "application/apply-patch+yaml";
+        let answer = self.send(Method::PATCH, &path, kind, Some(object)).await?;
+        answer.map_err(|r| anyhow!("apply {path}: {} {}", r.code, r.message))
+    }
+
     /// Replaces `object`.
     pub async fn replace(&self, object: &Value) -> Result<Value> {
         let name = object

@@ -16,7 +16,7 @@ mod run;
 mod vault;
 mod world;
 
-pub use operator::{Notes, Running};
+pub use operator::{Notes, Running, Seen};
 pub use ring::Kind;
 pub use run::{run, run_alone};
 pub use world::{World, data};

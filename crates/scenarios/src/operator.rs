@@ -1,7 +1,7 @@
 //! An operator on a thread of its own, as in production: one thread, one runtime.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
@@ -38,6 +38,10 @@ pub struct Wish {
     pub token: Option<String>,
     /// It has the rights of this user, instead of the administrator's.
     pub user: Option<String>,
+    /// Everything that it changes is noted here.
+    pub seen: Option<Arc<Seen>>,
+    /// It leaves ClusterSecretStores alone.
+    pub no_cluster_stores: bool,
 }
 
 /// A client whose requests are those of `user`.
@@ -52,6 +56,45 @@ fn acting_as(client: kube::Client, user: &str) -> Result<kube::Client> {
         }
     });
     Ok(kube::Client::new(service, "default"))
+}
+
+/// What an operator changed in the cluster, in order.
+#[derive(Default)]
+pub struct Seen(Mutex<Vec<Effect>>);
+
+impl Seen {
+    /// All of it.
+    pub fn all(&self) -> Vec<Effect> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How often the Secret `name` was created or changed.
+    pub fn secret_writes(&self, name: &str) -> usize {
+        self.count(|effect| match effect {
+            Effect::CreateSecret(key) | Effect::UpdateSecret(key) => &*key.name == name,
+            _ => false,
+        })
+    }
+
+    /// How often the status of the ExternalSecret `name` was written.
+    pub fn status_writes(&self, name: &str) -> usize {
+        self.count(|effect| matches!(effect, Effect::WriteStatus(key) if &*key.name == name))
+    }
+
+    fn count(&self, is: impl Fn(&Effect) -> bool) -> usize {
+        self.all().iter().filter(|effect| is(effect)).count()
+    }
+}
+
+impl Effects for Seen {
+    fn before<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, ()> {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(effect.clone());
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Effects of ClusterExternalSecrets, as they came.
@@ -132,6 +175,7 @@ impl Running {
             leader_election: wish.election,
             namespace: wish.namespace,
             generic_targets: !wish.secrets_only,
+            cluster_secret_stores: !wish.no_cluster_stores,
             ..crate::world::quick_options()
         };
         let (stop, stopped) = oneshot::channel();
@@ -139,6 +183,7 @@ impl Running {
         let notes = wish
             .notes
             .map(|notes| Arc::new(Noted(notes)) as Arc<dyn Effects>);
+        let seen = wish.seen.map(|seen| seen as Arc<dyn Effects>);
         let dies = wish.dies_after.map(|n| {
             Arc::new(Dies {
                 clusters_only: wish.clusters_only,
@@ -146,7 +191,7 @@ impl Running {
                 told: std::sync::Mutex::new(Some(tell)),
             }) as Arc<dyn Effects>
         });
-        let effects = dies.or(notes);
+        let effects = dies.or(notes).or(seen);
         let client = match &wish.token {
             None => ring.config.clone(),
             Some(token) => ring.client_of(token)?,

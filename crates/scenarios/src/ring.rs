@@ -222,7 +222,22 @@ impl Ring {
             Ok(self.api.try_create(&malformed).await?.ok())
         })
         .await?;
+        for (name, template) in forged() {
+            self.api
+                .create(&json!({
+                    "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": name, "namespace": MALFORMED},
+                    "spec": {"secretStoreRef": {"name": "store"}, "target": {"template": template},
+                        "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]},
+                }))
+                .await?;
+        }
         self.apply_crds(false).await?;
+        self.api
+            .create(&json!({
+                "apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": "store", "namespace": MALFORMED},
+                "spec": {"provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}},
+            }))
+            .await?;
         self.api.namespace("external-secrets", json!({})).await?;
         self.api
             .create(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "external-secrets", "namespace": "external-secrets"}}))
@@ -319,8 +334,29 @@ pub fn free_address() -> Result<String> {
         .to_string())
 }
 
-/// The namespace of the object that is older than its schema.
+/// The namespace of the objects that are older than their schema.
 pub const MALFORMED: &str = "malformed";
+
+/// Templates that would have Kubernetes mint tokens, by name of the ExternalSecrets in
+/// [`MALFORMED`] that were stored with them before any rule forbade it.
+pub fn forged() -> [(&'static str, Value); 3] {
+    let kind = "kubernetes.io/service-account-token";
+    let account = "kubernetes.io/service-account.name";
+    [
+        (
+            "forged-by-annotation",
+            json!({"type": kind, "metadata": {"annotations": {account: "default"}}}),
+        ),
+        (
+            "forged-by-literal",
+            json!({"type": kind, "templateFrom": [{"target": "Annotations", "literal": format!("{account}: default")}]}),
+        ),
+        (
+            "forged-bootstrap-token",
+            json!({"type": "bootstrap.kubernetes.io/token", "data": {"token-id": "abcdef"}}),
+        ),
+    ]
+}
 
 async fn servers(
     kind: Kind,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Api, eventually, ready};
 use crate::log::Log;
-use crate::operator::{Running, Wish};
+use crate::operator::{Running, Seen, Wish};
 use crate::ring::{ACCOUNT, Kind, MALFORMED, Ring, RingClient};
 
 mod cluster;
@@ -527,13 +527,26 @@ impl World {
         .await
     }
 
-    /// What the operator says about the object that was stored before its schema: in its
-    /// condition, or, where the API server takes no status for such an object, in an event.
+    /// What the operator says about the object that was stored before its schema.
     pub async fn until_malformed_is_told(&self) -> Result<String> {
-        eventually("the malformed object being told about", || async {
+        self.until_relic_is_told("relic").await
+    }
+
+    /// The ExternalSecrets with forbidden templates that are older than the rules, and the
+    /// namespace that they are in.
+    #[must_use]
+    pub fn forged(&self) -> (&'static str, Vec<&'static str>) {
+        let names = crate::ring::forged().into_iter().map(|(name, _)| name);
+        (MALFORMED, names.collect())
+    }
+
+    /// What the operator says about an object that is older than its schema: in its condition,
+    /// or, where the API server takes no status for such an object, in an event.
+    pub async fn until_relic_is_told(&self, name: &str) -> Result<String> {
+        eventually(&format!("{name} being told about"), || async {
             let object = self
                 .api
-                .get("ExternalSecret", MALFORMED, "relic")
+                .get("ExternalSecret", MALFORMED, name)
                 .await?
                 .unwrap_or_default();
             if ready(&object).0 == "False" {
@@ -542,7 +555,7 @@ impl World {
             let events = self.api.list("Event", MALFORMED).await?;
             let told = events
                 .iter()
-                .find(|e| e["involvedObject"]["name"] == "relic" && e["type"] == "Warning");
+                .find(|e| e["involvedObject"]["name"] == name && e["type"] == "Warning");
             Ok(told.and_then(|e| e["message"].as_str()).map(str::to_owned))
         })
         .await
@@ -673,6 +686,49 @@ impl World {
             ..Wish::default()
         };
         Ok((Running::start(self.ring, wish)?, OtherMetrics { address }))
+    }
+
+    /// Another operator, for stores of `class` in this namespace, whose changes are noted.
+    pub async fn watched_operator(&self, class: &str) -> Result<(Running, Arc<Seen>)> {
+        let seen = Arc::new(Seen::default());
+        let wish = Wish {
+            class: Some(class.to_owned()),
+            namespace: Some(self.ns.clone()),
+            seen: Some(Arc::clone(&seen)),
+            ..Wish::default()
+        };
+        Ok((Running::start(self.ring, wish)?, seen))
+    }
+
+    /// Another operator, for stores of `class`, that leaves ClusterSecretStores alone.
+    pub async fn operator_without_cluster_stores(&self, class: &str) -> Result<Running> {
+        let wish = Wish {
+            class: Some(class.to_owned()),
+            no_cluster_stores: true,
+            ..Wish::default()
+        };
+        Running::start(self.ring, wish)
+    }
+
+    /// What the ring's operator serves at /metrics.
+    pub async fn metrics(&self) -> Result<String> {
+        self.ring.metrics().await
+    }
+
+    /// Changes the data of the fake store `name`.
+    pub async fn fake_data(&self, name: &str, entries: Value) -> Result<()> {
+        let patch = json!({"spec": {"provider": {"fake": {"data": entries}}}});
+        self.api
+            .patch("SecretStore", &self.ns, name, &patch)
+            .await?;
+        Ok(())
+    }
+
+    /// Changes the ExternalSecret `name` by a merge patch.
+    pub async fn change(&self, name: &str, patch: Value) -> Result<Value> {
+        self.api
+            .patch("ExternalSecret", &self.ns, name, &patch)
+            .await
     }
 
     /// An operator for `class` that is killed before the effect of index `effects`; one that has

@@ -27,14 +27,26 @@ macro_rules! scenarios {
     };
 }
 
+#[path = "all/advisories.rs"]
+mod advisories;
+#[path = "all/applying.rs"]
+mod applying;
+#[path = "all/bad_input.rs"]
+mod bad_input;
 #[path = "all/chain.rs"]
 mod chain;
 #[path = "all/cluster_external_secrets.rs"]
 mod cluster_external_secrets;
 #[path = "all/dependencies.rs"]
 mod dependencies;
+#[path = "all/empty.rs"]
+mod empty;
 #[path = "all/errors.rs"]
 mod errors;
+#[path = "all/fetching.rs"]
+mod fetching;
+#[path = "all/fights.rs"]
+mod fights;
 #[path = "all/generic.rs"]
 mod generic;
 #[path = "all/interruption.rs"]
@@ -57,5 +69,7 @@ mod stores;
 mod vault;
 #[path = "all/vault_provider.rs"]
 mod vault_provider;
+#[path = "all/takeover.rs"]
+mod takeover;
 #[path = "all/windows.rs"]
 mod windows;

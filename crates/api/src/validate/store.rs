@@ -42,6 +42,16 @@ pub fn validate_store(spec: &SecretStoreSpec, namespace: Option<&str>) -> Vec<Vi
     findings.0
 }
 
+/// Every reference of a namespaced store, in `namespace`, to an object of another namespace: a
+/// Secret, a service account or a certificate authority, whatever the provider. Such a store would
+/// read with the operator's rights what its author may not.
+#[must_use]
+pub fn foreign_references(spec: &SecretStoreSpec, namespace: &str) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    references(&mut findings, &spec.provider, namespace);
+    findings.0
+}
+
 fn provider(findings: &mut Findings, provider: &SecretStoreProvider) {
     let names = provider.names();
     match names.as_slice() {

@@ -9,6 +9,7 @@ use keyless_secret::template::Content;
 use serde_json::{Value, json};
 
 use super::facts::Gathered;
+use super::plan;
 use super::problem::Failed;
 use super::status::{self, Status};
 use super::target::{self, Change, Sync};
@@ -90,6 +91,11 @@ pub async fn secret(
         object,
         spec: &gathered.spec,
     };
+    target::storable(&sync, &content.data).map_err(|failed| Refused {
+        failed,
+        bound: gathered.target.exists,
+        awaits: None,
+    })?;
     let satisfied = target::satisfaction(&sync, content);
     let refused = |failed| Refused {
         failed,
@@ -120,12 +126,15 @@ pub async fn secret(
                 .await
                 .map_err(|e| refused(Failed::new(message::COULD_NOT_UPDATE, &e)))?;
         }
+        // A Secret of someone else exists all the same: the binding names it, as ESO's does.
         let change = target::change(&sync, content, existing.as_ref());
         let change = change.map_err(|failed| Refused {
             awaits: existing.as_ref().and_then(unmanaged),
-            ..refused(failed)
+            bound: existing.is_some(),
+            failed,
         })?;
-        match write(context, writer, &sync, change, existing.as_ref(), satisfied).await {
+        let present = existing.as_ref();
+        match write(context, writer, gathered, &sync, change, present, satisfied).await {
             // It exists after all, or changed since it was read: look and decide anew.
             Err(Write::Conflict) => exists = true,
             Err(Write::Gone) => {
@@ -155,6 +164,7 @@ enum Write {
 async fn write(
     context: &Context,
     writer: &mut Writer<'_>,
+    gathered: &Gathered,
     sync: &Sync<'_>,
     change: Change,
     existing: Option<&Value>,
@@ -169,16 +179,25 @@ async fn write(
             Ok(Applied::Unchanged)
         }
         Change::Create(body) => {
-            send(context, writer, sync, Verb::Post, &body, satisfied).await?;
+            send(
+                context,
+                writer,
+                gathered,
+                sync,
+                Verb::Post,
+                &body,
+                satisfied,
+            )
+            .await?;
             Ok(Applied::Created)
         }
         Change::Replace(body) => {
-            send(context, writer, sync, Verb::Put, &body, satisfied).await?;
+            send(context, writer, gathered, sync, Verb::Put, &body, satisfied).await?;
             Ok(Applied::Updated)
         }
         Change::ReplaceThenFail(body, failed) => {
             if let Some(body) = body {
-                send(context, writer, sync, Verb::Put, &body, satisfied).await?;
+                send(context, writer, gathered, sync, Verb::Put, &body, satisfied).await?;
             }
             Err(Write::Refused(Refused {
                 failed,
@@ -212,6 +231,7 @@ fn unmanaged(object: &Value) -> Option<Sighting> {
 async fn send(
     context: &Context,
     writer: &mut Writer<'_>,
+    gathered: &Gathered,
     sync: &Sync<'_>,
     verb: Verb,
     body: &Value,
@@ -236,6 +256,7 @@ async fn send(
         .await;
     match answer {
         Ok(answer) => {
+            note_given(context, gathered, satisfied);
             let text = std::str::from_utf8(&answer).unwrap_or_default();
             if let Ok(known) = Secret::decode(text) {
                 context.state().index.secret_known(known, Some(satisfied));
@@ -249,6 +270,18 @@ async fn send(
             bound: !create,
             awaits: None,
         })),
+    }
+}
+
+/// Notes what the Secret was given, and whether that was a round of a fight.
+fn note_given(context: &Context, gathered: &Gathered, satisfied: u64) {
+    let cause = plan::cause(&gathered.facts());
+    let mut state = context.state();
+    if let Some(entry) = state.index.external_secret_mut(&gathered.object.key) {
+        let again = std::mem::replace(&mut entry.given, satisfied) == satisfied;
+        if plan::is_fight(cause, true, false, again) {
+            entry.pace = entry.pace.after_write(gathered.now);
+        }
     }
 }
 

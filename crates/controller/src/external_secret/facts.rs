@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyless_api::{ExternalSecretSpec, StoreKind};
 
-use super::plan::Target;
+use super::plan::{Pace, Target};
 use super::problem::Problem;
 use super::resource::{self, Destination};
 use crate::context::Context;
@@ -44,6 +44,8 @@ pub struct Gathered {
     pub namespace_deleting: bool,
     /// Whether a store of it awaits its first verdict.
     pub unjudged: bool,
+    /// What it has written lately against somebody's will.
+    pub pace: Pace,
 }
 
 impl Gathered {
@@ -63,6 +65,7 @@ impl Gathered {
             target: self.target,
             foreign: self.foreign,
             namespace_deleting: self.namespace_deleting,
+            pace: self.pace,
         }
     }
 }
@@ -83,6 +86,7 @@ pub fn gather(
     let refreshed = entry.refreshed;
     let failures = entry.failure.as_ref().map_or(0, |f| f.attempt);
     let (refetch, rerender) = (entry.refetch, entry.rerender);
+    let pace = entry.pace;
     let spec = match object.spec() {
         Ok(spec) => spec,
         // A deletion needs no valid spec.
@@ -129,6 +133,7 @@ pub fn gather(
         foreign,
         unjudged,
         namespace_deleting,
+        pace,
     }))
 }
 

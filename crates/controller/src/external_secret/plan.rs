@@ -3,6 +3,10 @@
 //! The rules are those of the `external-secrets.io` API: when an object is left alone, when it
 //! is read again, and what counts as a valid Secret.
 
+mod pace;
+
+pub use pace::{Cause, Pace, is_fight};
+
 use std::time::Duration;
 
 use keyless_api::constants::finalizer;
@@ -51,6 +55,8 @@ pub struct Facts<'a> {
     pub foreign: bool,
     /// Whether its namespace is being deleted.
     pub namespace_deleting: bool,
+    /// What it has written lately against somebody's will.
+    pub pace: Pace,
 }
 
 /// The first step.
@@ -69,6 +75,11 @@ pub enum Step {
     Rest {
         /// Wall time in milliseconds.
         until: Option<i64>,
+    },
+    /// It has written too often lately: look again at this time.
+    Pause {
+        /// Wall time in milliseconds.
+        until: i64,
     },
     /// Someone else wrote the Secret: read it once to see whether its data changed.
     Verify,
@@ -99,10 +110,12 @@ pub fn step(facts: &Facts<'_>) -> Step {
     let policy = facts.spec.creation_policy();
     let target = &facts.target;
     let watched = policy != CreationPolicy::Orphan;
+    let cause = cause(facts);
+    let paused = facts.pace.not_before(cause, facts.now);
     if watched && target.exists && target.suspect {
-        return Step::Verify;
+        return paused.map_or(Step::Verify, |until| Step::Pause { until });
     }
-    let valid = !watched || (target.exists && target.hashed);
+    let valid = is_valid(facts);
     let due = due(facts);
     let wanted = due == Due::Now;
     if valid && wanted && !facts.rerender && overdue_at_start(facts) {
@@ -122,8 +135,33 @@ pub fn step(facts: &Facts<'_>) -> Step {
             },
         };
     }
+    if let Some(until) = paused {
+        return Step::Pause { until };
+    }
     Step::Fetch {
-        max_age: max_age(facts, valid),
+        max_age: max_age(facts, valid, cause),
+    }
+}
+
+/// Whether the Secret is as it was left, as far as its metadata tells. Orphan leaves it to others.
+fn is_valid(facts: &Facts<'_>) -> bool {
+    facts.spec.creation_policy() == CreationPolicy::Orphan
+        || (facts.target.exists && facts.target.hashed)
+}
+
+/// Why a sync is due, if one is.
+#[must_use]
+pub fn cause(facts: &Facts<'_>) -> Cause {
+    let Some(synced) = facts.object.synced.as_deref() else {
+        return Cause::Due;
+    };
+    let suspect = facts.target.exists && facts.target.suspect;
+    if synced != &*facts.object.fingerprint {
+        Cause::Changed
+    } else if !is_valid(facts) || suspect {
+        Cause::Drift
+    } else {
+        Cause::Due
     }
 }
 
@@ -240,13 +278,15 @@ fn overdue_at_start(facts: &Facts<'_>) -> bool {
         && facts.object.synced.as_deref() == Some(&*facts.object.fingerprint)
 }
 
-fn max_age(facts: &Facts<'_>, valid: bool) -> Duration {
+fn max_age(facts: &Facts<'_>, valid: bool, cause: Cause) -> Duration {
     let shared = interval(facts.spec).map_or(SHARED, |i| SHARED.min(i / 2));
     match facts.lane {
         Lane::User => Duration::ZERO,
         Lane::Retry => SHARED_RETRY.min(shared),
         // A Secret that was deleted or changed gets the present value.
         Lane::Event if !valid && facts.object.synced.is_some() => Duration::ZERO,
+        // A change that had to wait.
+        Lane::Event if cause == Cause::Changed && !facts.first_look => Duration::ZERO,
         Lane::Event | Lane::Periodic => shared,
     }
 }

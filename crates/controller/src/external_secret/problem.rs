@@ -73,6 +73,35 @@ pub enum Problem {
         /// The Secret.
         secret: String,
     },
+    /// A key that no Secret may have.
+    #[error("{path} leads to the key {key:?}, which Secret {secret} cannot have")]
+    Key {
+        /// Path of the field.
+        path: String,
+        /// The Secret.
+        secret: String,
+        /// The key.
+        key: String,
+    },
+    /// More than fits into a Secret.
+    #[error(
+        "Secret {secret} would hold {bytes} bytes and may hold {most}; {largest} of them are key \
+         {key:?} from {path}"
+    )]
+    TooLarge {
+        /// Path of the field that gives the largest key.
+        path: String,
+        /// The Secret.
+        secret: String,
+        /// Bytes of all values.
+        bytes: usize,
+        /// The most that the API server takes.
+        most: usize,
+        /// The key with the largest value.
+        key: String,
+        /// Bytes of that value.
+        largest: usize,
+    },
     /// `deletionPolicy: Delete` for a Secret that is not owned.
     #[error("{0}")]
     NotOwner(String),
@@ -91,6 +120,7 @@ impl Fault for Problem {
             | Self::StoreDenied { .. }
             | Self::StoreNotReady { .. } => Link::Store,
             Self::StoreSilent { .. } => Link::Network,
+            Self::Key { .. } | Self::TooLarge { .. } => Link::Manifest,
             Self::Immutable { .. } => Link::Kubernetes,
         }
     }
@@ -122,6 +152,16 @@ impl Fault for Problem {
             )),
             Self::StoreNotReady { store, .. } => Some(format!("See the conditions of {store}")),
             Self::Immutable { secret } => Some(format!("Delete Secret {secret}")),
+            Self::Key { path, .. } if path == "spec.dataFrom" => Some(
+                "Rename it with spec.dataFrom[].rewrite, to ASCII letters, digits, '-', '_' and '.'"
+                    .into(),
+            ),
+            Self::Key { path, .. } => Some(format!(
+                "Use ASCII letters, digits, '-', '_' and '.' in {path}"
+            )),
+            Self::TooLarge { .. } => {
+                Some("Read less into one Secret: split the ExternalSecret".into())
+            }
             _ => None,
         }
     }

@@ -110,6 +110,8 @@ async fn look(context: &Context, key: &ObjectKey, lane: Lane) -> Next {
         // A look that found the Secret in order after all.
         Step::Verify => None,
         Step::Rest { until } => Some((Lane::Periodic, moment(context, until?))),
+        // In the lane of the event that has to wait.
+        Step::Pause { until } => Some((Lane::Event, moment(context, until))),
         // The store's first verdict wakes it.
         Step::Fetch { .. } if gathered.unjudged => None,
         Step::Fetch { max_age } => {
@@ -429,16 +431,17 @@ async fn finish(
         now,
     );
     let news = status::is_news(object, &status);
-    if status::worth_writing(object, &status, interval, context.options.status_interval)
-        && let Err(error) = apply::write_status(context, writer, object, &status).await
-    {
-        if error.is_not_found() {
-            return None;
+    if status::worth_writing(object, &status, interval, context.options.status_interval) {
+        if let Err(error) = apply::write_status(context, writer, object, &status).await {
+            if error.is_not_found() {
+                return None;
+            }
+            if let (Outcome::Failed(failed), Class::Config) = (&ended.outcome, error.class()) {
+                return unwritable(context, object, failed);
+            }
+            return retry(context, object, &error);
         }
-        if let (Outcome::Failed(failed), Class::Config) = (&ended.outcome, error.class()) {
-            return unwritable(context, object, failed);
-        }
-        return retry(context, object, &error);
+        note_status_write(context, gathered, &ended.applied);
     }
     // What it waits for may have come before anyone looked out for it.
     let once_more = new.then(|| (Lane::Retry, context.clock.elapsed()));
@@ -476,6 +479,20 @@ fn awaits(context: &Context, gathered: &Gathered, seen: Option<Sighting>) -> boo
     let new = state.index.await_target(object, target, seen);
     context.publish(&state.index);
     new
+}
+
+/// An ExternalSecret that is rewritten over and over costs a status write each time, whether its
+/// Secret changes or not.
+fn note_status_write(context: &Context, gathered: Option<&Gathered>, applied: &Applied) {
+    let Some(gathered) = gathered else { return };
+    // A written Secret was noted already.
+    let secret = matches!(applied, Applied::Created | Applied::Updated);
+    if !secret && plan::is_fight(plan::cause(&gathered.facts()), false, true, false) {
+        let mut state = context.state();
+        if let Some(entry) = state.index.external_secret_mut(&gathered.object.key) {
+            entry.pace = entry.pace.after_write(gathered.now);
+        }
+    }
 }
 
 /// The API server refuses the status of an object that no longer fits its schema: an event is

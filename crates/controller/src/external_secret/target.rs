@@ -120,6 +120,8 @@ pub fn wanted(
     let content = needed.then(|| content.clone());
     let wanted = wanted::wanted(&writer, sync.spec, content, present.as_ref())
         .map_err(|error| foreign(&error))?;
+    // Together with the keys of others it may be too much.
+    storable(sync, &wanted.data)?;
     Ok((present, wanted))
 }
 
@@ -133,6 +135,63 @@ pub fn create(target: &ObjectKey, wanted: &Wanted) -> Value {
     });
     write(&mut new, wanted);
     new
+}
+
+/// The most that the API server takes as data of one Secret, in bytes.
+const MOST: usize = 1 << 20;
+
+/// Refuses what the API server would refuse, before it is hashed or sent: here it is known which
+/// part of the spec leads to it.
+///
+/// # Errors
+/// A key that no Secret may have, or more data than one may hold.
+pub fn storable(sync: &Sync<'_>, data: &BTreeMap<String, SecretBytes>) -> Result<(), Failed> {
+    let secret = || sync.target.to_string();
+    let refuse = |problem: &Problem| Err(Failed::new(message::COULD_NOT_UPDATE, problem));
+    if let Some(key) = data.keys().find(|key| !is_key(key)) {
+        return refuse(&Problem::Key {
+            path: path_of(sync.spec, key),
+            secret: secret(),
+            key: key.clone(),
+        });
+    }
+    let sizes = data.iter().map(|(k, v)| (v.expose().len(), k));
+    let bytes: usize = sizes.clone().map(|(size, _)| size).sum();
+    match sizes.max() {
+        Some((largest, key)) if bytes > MOST => refuse(&Problem::TooLarge {
+            path: path_of(sync.spec, key),
+            secret: secret(),
+            bytes,
+            most: MOST,
+            key: key.clone(),
+            largest,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a Secret may have this key.
+fn is_key(key: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+    (1..=253).contains(&key.len())
+        && key.bytes().all(allowed)
+        && key != "."
+        && !key.starts_with("..")
+}
+
+/// The field that gives the Secret this key, as closely as the spec alone tells.
+fn path_of(spec: &ExternalSecretSpec, key: &str) -> String {
+    let template = spec.template();
+    if template.is_some_and(|t| t.data.contains_key(key)) {
+        return format!("spec.target.template.data[{key}]");
+    }
+    if template.is_some_and(|t| !t.template_from.is_empty()) {
+        return "spec.target.template.templateFrom".into();
+    }
+    match spec.data.iter().rposition(|entry| entry.secret_key == key) {
+        Some(position) => format!("spec.data[{position}]"),
+        None => "spec.dataFrom".into(),
+    }
 }
 
 fn foreign(error: &OwnershipError) -> Failed {

@@ -55,6 +55,10 @@ pub struct Entry {
     pub looked: bool,
     /// A hash of the missing remote secrets last told of, so that refreshes do not repeat it.
     pub missing: u64,
+    /// What was written lately against somebody's will.
+    pub pace: crate::external_secret::Pace,
+    /// A hash of what the Secret was last given by this process.
+    pub given: u64,
     /// Reconciles, for metrics.
     pub calls: u64,
     /// Failed reconciles, for metrics.
@@ -74,6 +78,8 @@ impl Entry {
             rerender: false,
             looked: false,
             missing: 0,
+            pace: crate::external_secret::Pace::default(),
+            given: 0,
             calls: 0,
             errors: 0,
             nanos: 0,

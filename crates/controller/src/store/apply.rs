@@ -80,7 +80,7 @@ fn tell(context: &Context, store: &Store, verdict: &Verdict) {
                 StoreKind::ClusterSecretStore => event_source::CLUSTER_SECRET_STORE,
             },
         },
-        severity: if verdict.ready {
+        severity: if verdict.reason == keyless_api::constants::reason::STORE_VALID {
             Severity::Normal
         } else {
             Severity::Warning

@@ -18,6 +18,8 @@ pub enum Found {
     Valid(Capabilities),
     /// It cannot be known without a consumer, which is as it should be.
     Referent(Capabilities),
+    /// The backend would not say; the text says why.
+    Undetermined(String),
     /// It does not work: ESO's sentence, cause and fix, class, the peer's wish.
     Failed {
         /// The condition's constant sentence.
@@ -86,6 +88,7 @@ pub async fn validate(context: &Context, store: &Store) -> Found {
     match provider.validate().await {
         Ok(Validation::Valid) => Found::Valid(provider.capabilities()),
         Ok(Validation::Unknown(_)) => Found::Referent(provider.capabilities()),
+        Ok(Validation::Undetermined(reason)) => Found::Undetermined(reason),
         Err(error) => failed(message::STORE_NOT_VALIDATED, &error),
     }
 }

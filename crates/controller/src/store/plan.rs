@@ -45,6 +45,15 @@ pub fn verdict(store: &Store, found: Found, default_interval: Duration) -> Verdi
             interval,
             failure: None,
         },
+        Found::Undetermined(reason) => Verdict {
+            ready: true,
+            reason: reason::STORE_VALIDATION_UNKNOWN,
+            message: format!("{}: {reason}", message::STORE_UNKNOWN),
+            note: reason,
+            capabilities: None,
+            interval,
+            failure: None,
+        },
         Found::Failed {
             sentence,
             detail,
@@ -94,6 +103,21 @@ mod tests {
                 (Some("ReadOnly"), DEFAULT)
             );
         }
+    }
+
+    #[test]
+    fn a_backend_that_would_not_say_leaves_the_store_usable() {
+        let found = Found::Undetermined("no permission to look".into());
+        let verdict = verdict(&store("{}"), found, DEFAULT);
+        assert!(verdict.ready && verdict.failure.is_none());
+        assert_eq!(
+            (verdict.reason, &*verdict.message, verdict.capabilities),
+            (
+                "ValidationUnknown",
+                "could not determine validation status: no permission to look",
+                None
+            )
+        );
     }
 
     #[test]

@@ -259,3 +259,34 @@ async fn the_fake_provider_opens() {
     );
     assert_eq!(provider.capabilities(), Capabilities::ReadWrite);
 }
+
+/// Whatever a provider does with its references: a namespaced store with one to another namespace
+/// never gets as far as the provider.
+#[tokio::test(start_paused = true)]
+async fn no_provider_sees_a_foreign_reference() {
+    let world = world();
+    let secret = |namespace: &str| json!({"name": "n", "key": "k", "namespace": namespace});
+    let providers = [
+        json!({"aws": {"service": "ParameterStore", "region": "eu-central-1", "auth": {"secretRef": {
+            "accessKeyIDSecretRef": secret("a"), "secretAccessKeySecretRef": secret("b")}}}}),
+        json!({"vault": {"server": "https://v", "auth": {"tokenSecretRef": secret("b")}}}),
+        json!({"vault": {"server": "https://v", "caProvider": {"type": "ConfigMap", "name": "ca", "key": "k", "namespace": "b"},
+            "auth": {"tokenSecretRef": secret("a")}}}),
+        json!({"azurekv": {"vaultUrl": "https://v", "authType": "WorkloadIdentity", "serviceAccountRef": {"name": "sa", "namespace": "b"}}}),
+        json!({"gcpsm": {"auth": {"secretRef": {"secretAccessKeySecretRef": secret("b")}}}}),
+        json!({"kubernetes": {"server": {"caProvider": {"type": "ConfigMap", "name": "ca", "key": "k", "namespace": "b"}},
+            "auth": {"serviceAccount": {"name": "sa"}}}}),
+        json!({"webhook": {"url": "https://w", "secrets": [{"name": "s", "secretRef": secret("b")}]}}),
+    ];
+    for provider in providers {
+        let error = failure(&world, &spec(provider.clone()), &store("a")).await;
+        assert_eq!(error.class(), Class::Config, "{provider}");
+        assert!(
+            error
+                .to_string()
+                .contains("namespace should either be empty or match"),
+            "{provider}: {error}"
+        );
+    }
+    assert!(world.kube.tokens.lock().unwrap().is_empty());
+}

@@ -180,10 +180,8 @@ impl Fault for TemplateError {
                     .to_owned(),
             ),
             Self::Place { source, .. } => source.hint(),
-            Self::Forbidden { .. }
-            | Self::Render { .. }
-            | Self::Decode { .. }
-            | Self::Unsupported { .. } => None,
+            Self::Forbidden { field, .. } => Some(format!("Correct {field}")),
+            Self::Render { .. } | Self::Decode { .. } | Self::Unsupported { .. } => None,
         }
     }
 }

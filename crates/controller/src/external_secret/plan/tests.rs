@@ -20,6 +20,7 @@ struct Case {
     first_look: bool,
     foreign: bool,
     namespace_deleting: bool,
+    pace: Pace,
 }
 
 const VALID: Target = Target {
@@ -55,6 +56,7 @@ impl Case {
             first_look: false,
             foreign: false,
             namespace_deleting: false,
+            pace: Pace::default(),
         }
     }
 
@@ -72,6 +74,7 @@ impl Case {
             target: self.target,
             foreign: self.foreign,
             namespace_deleting: self.namespace_deleting,
+            pace: self.pace,
         })
     }
 
@@ -470,4 +473,45 @@ fn a_changed_template_is_rendered_unless_the_object_is_never_touched_again() {
         case.lane = Lane::Periodic;
         assert_eq!(matches!(case.step(), Step::Fetch { .. }), follows, "{spec}");
     }
+}
+
+/// A fight: neither the Secret nor the values are read before the pause is over, and an object at
+/// rest rests on.
+#[test]
+fn a_fight_is_paused() {
+    let hot = (0..9).fold(Pace::default(), |pace, _| pace.after_write(NOW));
+    let with = |mut case: Case| {
+        case.pace = hot;
+        case.step()
+    };
+    let spec = json!({});
+    let pause = |seconds: i64| Step::Pause {
+        until: NOW + seconds * 1000,
+    };
+    let suspect = Target {
+        suspect: true,
+        ..VALID
+    };
+    assert_eq!(with(Case::new(&spec, Some(0)).target(suspect)), pause(8));
+    let gone = Target::default();
+    assert_eq!(with(Case::new(&spec, Some(0)).target(gone)), pause(8));
+    assert_eq!(with(Case::new(&spec, Some(0)).changed()), pause(5));
+    assert_eq!(with(Case::new(&spec, Some(3 * HOUR))), pause(8));
+    assert!(matches!(
+        with(Case::new(&spec, Some(0))),
+        Step::Rest { until: Some(_) }
+    ));
+    let mut deleting = Case::new(&spec, Some(0));
+    deleting.object.deleting = true;
+    assert!(matches!(with(deleting), Step::Cleanup { .. }));
+}
+
+/// A change that had to wait gets the present value, as one that had not.
+#[test]
+fn a_paused_change_reads_the_present_value() {
+    let case = Case::new(&json!({}), Some(0)).changed().lane(Lane::Event);
+    let now = Step::Fetch {
+        max_age: Duration::ZERO,
+    };
+    assert_eq!(case.step(), now);
 }

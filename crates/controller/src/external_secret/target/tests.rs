@@ -254,3 +254,45 @@ fn tampering_is_seen() {
     object["data"]["b"] = json!("eA==");
     assert!(!is_valid(&object));
 }
+
+#[test]
+fn what_no_secret_can_hold_is_refused_with_its_field() {
+    let mut case = Case::new("Owner", false);
+    let spec = json!({"data": [{"secretKey": "big", "remoteRef": {"key": "k"}}],
+        "target": {"template": {"data": {"made": "x"}}}});
+    let refused = |case: &Case, data: &[(&str, &str)]| {
+        let existing = stored(case.created(&content(&[("a", "1")])));
+        let failed = change(&case.sync(), &content(data), Some(&existing)).unwrap_err();
+        assert!(failed.retry, "the value may shrink again");
+        failed.message
+    };
+    let half = "x".repeat(600 << 10);
+    let message = refused(&case, &[("big", &half), ("small", &half[..500_000])]);
+    for part in [
+        "could not update secret: Secret n/t would hold 1114400 bytes and may hold 1048576",
+        "614400 of them are key \"big\" from spec.dataFrom",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let full = "x".repeat(1 << 20);
+    assert!(change(&case.sync(), &content(&[("a", &full)]), None).is_ok());
+    for key in ["é", "a b", "..", "", &*"k".repeat(254)] {
+        let message = refused(&case, &[(key, "v")]);
+        assert!(
+            message.contains("spec.dataFrom leads to the key"),
+            "{message}"
+        );
+        assert!(message.contains("rewrite"), "{message}");
+    }
+    for key in [".a", "a.b", "-", "_", "A9"] {
+        assert!(change(&case.sync(), &content(&[(key, "v")]), None).is_ok());
+    }
+    case.spec = serde_json::from_value(spec).unwrap();
+    for (key, path) in [
+        ("big", "spec.data[0]"),
+        ("made", "spec.target.template.data[made]"),
+        ("other", "spec.dataFrom"),
+    ] {
+        assert_eq!(path_of(&case.spec, key), path);
+    }
+}
