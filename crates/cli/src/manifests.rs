@@ -255,3 +255,68 @@ spec:
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CVE-2024-45041 was a helper pod with a cluster-wide role: one pod's token was the cluster.
+    /// There is one service account here, and its role has no way to more than it says.
+    #[test]
+    fn the_operators_rights_are_bounded() {
+        let objects = rbac_objects("external-secrets").unwrap();
+        let of = |kind: &str| objects.iter().filter(|o| o["kind"] == kind).count();
+        assert_eq!((of("ServiceAccount"), of("ClusterRole")), (1, 1));
+        assert_eq!((of("ClusterRoleBinding"), of("RoleBinding")), (1, 1));
+        let elevating = [
+            "*",
+            "escalate",
+            "bind",
+            "impersonate",
+            "approve",
+            "sign",
+            "deletecollection",
+        ];
+        for rule in RULES {
+            for verb in rule.verbs {
+                assert!(!elevating.contains(verb), "{}: {verb}", rule.why);
+            }
+            for group in rule.groups {
+                assert!(
+                    ![
+                        "*",
+                        "rbac.authorization.k8s.io",
+                        "admissionregistration.k8s.io",
+                        "apiextensions.k8s.io",
+                        "certificates.k8s.io"
+                    ]
+                    .contains(group),
+                    "{}: {group}",
+                    rule.why
+                );
+            }
+            for resource in rule.resources {
+                assert!(!resource.contains('*'), "{}: {resource}", rule.why);
+                assert!(!resource.starts_with("nodes"), "{}: {resource}", rule.why);
+                assert!(
+                    !["pods/exec", "pods/attach", "pods/ephemeralcontainers"].contains(resource),
+                    "{}: {resource}",
+                    rule.why
+                );
+            }
+            if rule.resources.contains(&"serviceaccounts/token") {
+                assert_eq!((rule.resources.len(), rule.verbs), (1, &["create"][..]));
+            }
+            if rule.resources.contains(&"serviceaccounts") {
+                let reads = ["get", "list", "watch"];
+                assert!(rule.verbs.iter().all(|v| reads.contains(v)), "{}", rule.why);
+            }
+        }
+    }
+
+    /// What is not cluster-wide need not be: the Lease, in the operator's own namespace.
+    #[test]
+    fn leases_are_a_matter_of_the_own_namespace() {
+        assert!(RULES.iter().all(|rule| !rule.resources.contains(&"leases")));
+    }
+}

@@ -69,6 +69,12 @@ pub async fn validate(context: &Context, store: &Store) -> Found {
     if let Err(error) = spec.refresh_interval() {
         return config(message::STORE_NOT_VALIDATED, format!("spec.{error}"));
     }
+    let conditions = keyless_api::validate_store(spec, None);
+    let mut conditions = conditions.iter().map(|it| (&it.path, &it.message));
+    if let Some((path, message)) = conditions.find(|(path, _)| path.starts_with("spec.conditions"))
+    {
+        return config(message::STORE_NOT_VALIDATED, format!("{path}: {message}"));
+    }
     let missing = Support::everything().missing_in_store(spec);
     if let Some(path) = missing.first() {
         return config(

@@ -13,6 +13,7 @@ scenarios!(
     a_store_interval_is_kept,
     an_invalid_interval_is_named,
     a_broken_store_is_told_once,
+    a_broken_expression_is_named,
     cluster_store_conditions,
     referent_identity,
     no_foreign_service_account
@@ -295,5 +296,23 @@ async fn a_broken_store_is_told_once(world: World) -> Result<()> {
     assert_eq!(told[0]["type"], "Warning");
     assert_eq!(told[0]["reason"], "InvalidProviderConfig");
     assert_eq!(told[0]["source"]["component"], "secret-store");
+    Ok(())
+}
+
+/// An expression in the conditions that does not compile: the store says where, and admits nobody.
+async fn a_broken_expression_is_named(world: World) -> Result<()> {
+    let w = &world;
+    let name = format!("{}-broken", w.ns);
+    w.cluster_store(&name, json!({"conditions": [{"namespaces": ["x"]}, {"namespaceRegexes": ["^ok$", "("]}], "provider": {"fake": {"data": [{"key": "k", "value": "v"}]}}})).await?;
+    let told = |s: &Value| {
+        let (status, _, message) = keyless_scenarios::api::ready(s);
+        status == "False" && message.contains("spec.conditions[1].namespaceRegexes[1]")
+    };
+    w.api
+        .until("ClusterSecretStore", "", &name, "refused", told)
+        .await?;
+    w.external_secret("app", reads("ClusterSecretStore", &name))
+        .await?;
+    w.until_failed("app").await?;
     Ok(())
 }
