@@ -710,11 +710,6 @@ impl World {
         Running::start(self.ring, wish)
     }
 
-    /// What the ring's operator serves at /metrics.
-    pub async fn metrics(&self) -> Result<String> {
-        self.ring.metrics().await
-    }
-
     /// Changes the data of the fake store `name`.
     pub async fn fake_data(&self, name: &str, entries: Value) -> Result<()> {
         let patch = json!({"spec": {"provider": {"fake": {"data": entries}}}});
