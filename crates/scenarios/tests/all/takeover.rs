@@ -189,6 +189,8 @@ async fn left_store(w: &World, class: &str) -> Result<()> {
         json!([{"key": "a", "value": "1"}, {"key": "b", "value": "2"}, {"key": "c", "value": "3"}]),
     )
     .await?;
+    // The ring's own operator knows by then that the store is another's, and stays away.
+    w.settle().await?;
     let mut store = w.api.get("SecretStore", &w.ns, "store").await?.unwrap();
     store["status"] = json!({"capabilities": "ReadWrite",
         "conditions": [{"type": "Ready", "status": "True", "reason": "Valid",
