@@ -101,8 +101,7 @@ fn host() -> Result<String> {
 /// Runs the targets; the names of those that found something.
 fn targets(args: &Args, built: &Built) -> Result<Vec<String>> {
     let corpus = built.folder.join("corpus");
-    let output = Command::new(built.programs.join("seeds"))
-        .arg(&corpus)
+    let output = differential(&["seeds", &corpus.display().to_string()])
         .output()
         .context("cannot write the seeds")?;
     ensure!(output.status.success(), "cannot write the seeds");
@@ -176,21 +175,8 @@ fn compare(args: &Args, oracle: &Path) -> Result<bool> {
         args.templates
     );
     let differential = |words: &[&str]| {
-        let mut command = Command::new("cargo");
-        command
-            .current_dir(cache::workspace())
-            .args([
-                "run",
-                "--quiet",
-                "--package",
-                "keyless-fuzz",
-                "--bin",
-                "differential",
-                "--",
-            ])
-            .args(words)
-            .status()
-            .context("cannot run the comparison")
+        let status = differential(words).status();
+        status.context("cannot run the comparison")
     };
     let text = folder.display().to_string();
     let wrote = differential(&[
@@ -209,4 +195,13 @@ fn compare(args: &Args, oracle: &Path) -> Result<bool> {
         .context("cannot run Go's engine")?;
     ensure!(answered.success(), "Go's engine could not answer");
     Ok(differential(&["compare", &text])?.success())
+}
+
+/// The workspace's own program beside the fuzzers.
+fn differential(words: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(cache::workspace());
+    command.args(["run", "--quiet", "--package", "keyless-fuzz"]);
+    command.args(["--bin", "differential", "--"]).args(words);
+    command
 }

@@ -1,5 +1,7 @@
 //! Compares keyless's template engine with Go's on random templates.
 //!
+//! `differential seeds FOLDER` writes the seeds of each target into a folder of its name and prints
+//! the names: libFuzzer's own flags keep this program out of `fuzz/`.
 //! `differential write FOLDER N SEED` writes N templates for `testbed/oracle/template`;
 //! `differential compare FOLDER` reads its answers and prints what differs.
 
@@ -24,9 +26,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["seeds", folder] => write_seeds(Path::new(folder)).map(|()| true),
         ["write", folder, count, seed] => write(Path::new(folder), count, seed).map(|()| true),
         ["compare", folder] => compare(Path::new(folder)),
-        _ => Err("usage: differential write FOLDER N SEED | compare FOLDER".into()),
+        _ => Err("usage: differential seeds FOLDER | write FOLDER N SEED | compare FOLDER".into()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -36,6 +39,18 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn write_seeds(folder: &Path) -> Result<(), Box<dyn Error>> {
+    for target in keyless_fuzz::TARGETS {
+        let folder = folder.join(target.name);
+        std::fs::create_dir_all(&folder)?;
+        for (number, seed) in keyless_fuzz::seeds(target.name).iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number:04}")), seed)?;
+        }
+        println!("{}", target.name);
+    }
+    Ok(())
 }
 
 fn write(folder: &Path, count: &str, seed: &str) -> Result<(), Box<dyn Error>> {
