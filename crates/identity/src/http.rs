@@ -4,6 +4,7 @@
 //! (they belong to whoever knows what may be repeated) and logging of bodies.
 
 mod exchange;
+mod overrides;
 mod roots;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use futures::future::BoxFuture;
 use crate::sealed::Sealed;
 
 pub use exchange::{Exchange, ExchangeOptions};
+pub use overrides::Overrides;
 
 /// Limits of one request, put into its extensions; without it the exchange's own hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! Refuses: knowledge of secrets, Kubernetes clients, retries of denied logins.
 
 pub mod aws;
+pub mod azure;
 mod cache;
 mod claims;
 mod cluster;
@@ -23,7 +24,7 @@ pub use cluster::{Cluster, ServiceAccount, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;
 pub use http::{
-    ClientCertificate, Exchange, ExchangeOptions, HttpError, HttpExchange, Limits, Peer,
+    ClientCertificate, Exchange, ExchangeOptions, HttpError, HttpExchange, Limits, Overrides, Peer,
 };
 pub use sealed::Sealed;
 pub use selector::{Consumer, Resolved, namespace_of};

@@ -5,6 +5,7 @@
 //! rate limits. Refuses: Kubernetes writes, and sharing anything between two identities.
 
 mod aws;
+mod azure;
 mod error;
 mod fake;
 mod merge;

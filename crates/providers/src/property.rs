@@ -68,6 +68,20 @@ fn text(raw: &str) -> SecretBytes {
     }
 }
 
+/// JSON as Go's encoder writes it: safe inside HTML. These characters occur only inside strings.
+pub(crate) fn go_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 //! refuses, and any provider it cannot read to the end.
 
 mod aws;
+mod azure;
 mod backends;
 mod uses;
 mod vault;
@@ -22,7 +23,8 @@ use crate::planner::{self, Budget, Counters, Snapshot};
 use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
-const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), vault, openBao, fake";
+const SUPPORTED: &str =
+    "aws (services SecretsManager and ParameterStore), azurekv, vault, openBao, fake";
 /// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 
@@ -105,6 +107,7 @@ struct Shared {
 pub struct Registry {
     shared: Arc<Shared>,
     aws: aws::Aws,
+    azure: azure::Azure,
     vault: vault::Vault,
 }
 
@@ -113,6 +116,7 @@ impl std::fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("options", &self.shared.options)
             .field("aws", &self.aws)
+            .field("azure", &self.azure)
             .field("vault", &self.vault)
             .finish_non_exhaustive()
     }
@@ -138,6 +142,7 @@ impl Registry {
         });
         let aws = aws::Aws::new(&shared);
         Self {
+            azure: azure::Azure::new(&shared),
             vault: vault::Vault::new(&shared, aws.logins()),
             aws,
             shared,
@@ -172,6 +177,12 @@ impl Registry {
                 .open(aws, spec.retry_settings.as_ref(), scope)
                 .await;
         }
+        if let Some(azure) = &spec.provider.azurekv {
+            return self
+                .azure
+                .open(azure, spec.retry_settings.as_ref(), scope)
+                .await;
+        }
         if let Some(vault) = &spec.provider.vault {
             let (product, retry) = (Product::Vault, spec.retry_settings.as_ref());
             return self.vault.open(product, vault, retry, scope).await;
@@ -193,6 +204,7 @@ impl Registry {
     /// use asks at once. For a changed store, service account or key.
     pub fn forget(&self, store: &ObjectRef) {
         self.aws.forget(store);
+        self.azure.forget(store);
         self.vault.forget(store);
     }
 
@@ -211,13 +223,13 @@ impl Registry {
     /// Logins so far.
     #[must_use]
     pub fn logins(&self) -> CacheStats {
-        self.aws.stats() + self.vault.stats()
+        self.aws.stats() + self.azure.stats() + self.vault.stats()
     }
 
     /// How many identities have a client open.
     #[must_use]
     pub fn open_backends(&self) -> usize {
-        self.aws.open_backends() + self.vault.open_backends()
+        self.aws.open_backends() + self.azure.open_backends() + self.vault.open_backends()
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::aws::{Aws, AwsOptions};
+use crate::azure::{self, Azure, AzureOptions};
 use crate::clock::Clock;
 use crate::issuer::{self, Issuer, Mint};
 use crate::kube;
@@ -62,10 +63,14 @@ pub struct Sandbox {
     pub kube: kube::Server,
     /// The emulated AWS.
     pub aws: Aws,
+    /// The emulated Azure.
+    pub azure: Azure,
     /// The emulated Vault.
     pub vault: Vault,
     aws_address: SocketAddr,
     agent_address: SocketAddr,
+    azure_serving: Serving,
+    azure_metadata_address: SocketAddr,
     metadata_address: SocketAddr,
     vault_serving: Serving,
     data: Option<PathBuf>,
@@ -90,8 +95,8 @@ impl Sandbox {
             })?;
         }
         let tls = match &data {
-            Some(folder) => Tls::kept_in(folder, &["localhost"])?,
-            None => Tls::new()?,
+            Some(folder) => Tls::kept_in(folder, &azure::HOSTS)?,
+            None => Tls::with_names(&azure::HOSTS)?,
         };
         // The issuer's port is part of its name, so a kept sandbox keeps it.
         let issuer = Issuer::start(
@@ -121,19 +126,33 @@ impl Sandbox {
             ..VaultOptions::default()
         });
         let vault_serving = tls.serve_asking(Tls::listen(0).await?, vault.router());
+        let options = AzureOptions {
+            clock: clock.clone(),
+            roots: tls.ca_pem().to_owned(),
+            ..AzureOptions::default()
+        };
+        // Entra's key takes a moment of CPU.
+        let azure = tokio::task::spawn_blocking(move || Azure::new(options))
+            .await
+            .map_err(|_| issuer::Error::Key("generation was interrupted"))??;
+        let azure_serving = tls.serve(Tls::listen(0).await?, azure.router());
+        let (azure_metadata_address, azure_metadata) = serve(azure.metadata_router()).await?;
         Ok(Self {
             clock,
             tls,
             issuer,
             kube,
             aws,
+            azure,
             vault,
             aws_address,
             agent_address,
+            azure_serving,
+            azure_metadata_address,
             metadata_address,
             vault_serving,
             data,
-            tasks: Mutex::new(vec![serving, agent, metadata]),
+            tasks: Mutex::new(vec![serving, agent, metadata, azure_metadata]),
         })
     }
 
@@ -176,6 +195,47 @@ impl Sandbox {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    /// The authority of the emulated Azure and the endpoint of its default vault, for clients that
+    /// can be told an endpoint.
+    #[must_use]
+    pub fn azure_url(&self) -> String {
+        format!("https://localhost:{}", self.azure_serving.address().port())
+    }
+
+    /// The environment of an operator pod whose service account stands for the client, as Azure's
+    /// webhook would inject it, and where Azure's host names are.
+    #[must_use]
+    pub fn azure_environment(&self, token: &Path, client_id: &str) -> Vec<(String, String)> {
+        let address = self.azure_serving.address();
+        let hosts: Vec<String> = azure::HOSTS
+            .iter()
+            .map(|host| format!("{host}={address}"))
+            .collect();
+        [
+            ("AZURE_CLIENT_ID", client_id.to_owned()),
+            ("AZURE_TENANT_ID", self.azure.tenant().to_owned()),
+            ("AZURE_FEDERATED_TOKEN_FILE", token.display().to_string()),
+            (
+                "AZURE_AUTHORITY_HOST",
+                "https://login.microsoftonline.com/".to_owned(),
+            ),
+            (
+                "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+                format!("http://{}", self.azure_metadata_address),
+            ),
+            ("KEYLESS_RESOLVE", hosts.join(",")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    /// The file with the authority's certificate, what `SSL_CERT_FILE` is set to. Only a sandbox
+    /// that keeps its data has it.
+    #[must_use]
+    pub fn authority_file(&self) -> Option<PathBuf> {
+        Some(self.data.as_ref()?.join("ca.crt"))
     }
 
     /// The issuer's private key, for a Kubernetes API that shall sign with it. Only a sandbox

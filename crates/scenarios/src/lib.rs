@@ -9,6 +9,7 @@
 )]
 
 pub mod api;
+pub mod azure;
 mod log;
 mod operator;
 mod ring;

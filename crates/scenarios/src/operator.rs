@@ -163,11 +163,15 @@ fn is_of_cluster(effect: &Effect) -> bool {
 impl Running {
     /// Starts an operator on `ring`.
     pub fn start(ring: &Ring, wish: Wish) -> Result<Self> {
-        let environment: Environment = ring
-            .sandbox
-            .operator_environment(&ring.operator_token, &crate::world::operator_role())
-            .into_iter()
-            .collect();
+        let sandbox = &ring.sandbox;
+        let aws =
+            sandbox.operator_environment(&ring.operator_token, &crate::world::operator_role());
+        let azure = sandbox.azure_environment(&ring.azure_token, &ring.azure_operator.client_id);
+        let authority = sandbox.authority_file().map(|file| {
+            let file = file.display().to_string();
+            ("SSL_CERT_FILE".to_owned(), file)
+        });
+        let environment: Environment = aws.into_iter().chain(azure).chain(authority).collect();
         let options = Options {
             metrics_addr: wish.metrics_addr,
             live_addr: None,

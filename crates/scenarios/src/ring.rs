@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request};
 use keyless_controlplane::{ControlPlane, ServiceAccountIssuer};
 use keyless_sandbox::aws::Aws;
+use keyless_sandbox::azure::{Azure, Identity};
 use keyless_sandbox::{Sandbox, SandboxOptions};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -43,6 +44,10 @@ pub struct Ring {
     pub config: RingClient,
     /// The operator's projected token, as a kubelet would keep it.
     pub operator_token: PathBuf,
+    /// The same for Azure: one token per audience.
+    pub azure_token: PathBuf,
+    /// The managed identity that the operator's own service account stands for.
+    pub azure_operator: Identity,
     runtime: Runtime,
     metrics_addr: String,
     control_plane: Option<ControlPlane>,
@@ -129,6 +134,11 @@ impl Ring {
         }
     }
 
+    /// The emulated Azure.
+    pub fn azure(&self) -> &Azure {
+        &self.sandbox.azure
+    }
+
     #[allow(clippy::print_stderr, reason = "what was not run must be seen")]
     fn start(kind: Kind) -> Result<Option<Self>> {
         let bin = std::env::var_os("KEYLESS_TESTBED").map(PathBuf::from);
@@ -156,6 +166,8 @@ impl Ring {
             kind,
             api: Api::new(client),
             operator_token: folder.path().join("operator-token"),
+            azure_token: folder.path().join("azure-token"),
+            azure_operator: sandbox.azure.create_managed_identity("operator"),
             sandbox,
             config,
             runtime,
@@ -247,6 +259,12 @@ impl Ring {
             "external-secrets",
             &["sts.amazonaws.com"],
             &self.operator_token,
+        )?;
+        self.sandbox.project_token(
+            "external-secrets",
+            "external-secrets",
+            &["api://AzureADTokenExchange"],
+            &self.azure_token,
         )?;
         Ok(())
     }

@@ -31,6 +31,10 @@ macro_rules! scenarios {
 mod advisories;
 #[path = "all/applying.rs"]
 mod applying;
+#[path = "all/azure.rs"]
+mod azure;
+#[path = "all/azure_writes.rs"]
+mod azure_writes;
 #[path = "all/bad_input.rs"]
 mod bad_input;
 #[path = "all/chain.rs"]
@@ -65,11 +69,11 @@ mod secrets_manager;
 mod shape;
 #[path = "all/stores.rs"]
 mod stores;
+#[path = "all/takeover.rs"]
+mod takeover;
 #[path = "all/vault.rs"]
 mod vault;
 #[path = "all/vault_provider.rs"]
 mod vault_provider;
-#[path = "all/takeover.rs"]
-mod takeover;
 #[path = "all/windows.rs"]
 mod windows;

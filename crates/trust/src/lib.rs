@@ -1,12 +1,14 @@
 //! The one model of trust: who (issuer, audience, subject) may become what (target).
 //!
 //! Owns: the model ([`Trust`]), the claims of a token ([`token`]), the provider object
-//! ([`provider`]) and, for AWS, policy documents and their evaluation ([`aws`]). The renderer
+//! ([`provider`]) and, by cloud, its own trust objects and their
+//! evaluation: policies of AWS ([`aws`]), federated credentials of Entra ([`azure`]). The renderer
 //! writes it, the linter reads it back, the doctor evaluates it, the sandbox enforces it.
 //! Refuses: I/O, a clock, signatures, and any secret. Other clouds join as modules beside
 //! [`aws`] and as variants of [`Target`].
 
 pub mod aws;
+pub mod azure;
 pub mod provider;
 pub mod token;
 mod trust;

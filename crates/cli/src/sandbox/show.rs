@@ -42,7 +42,7 @@ impl Show {
     /// Before anything runs.
     pub fn starting(&self) {
         self.progress(
-            "keyless sandbox: starting Kubernetes, its issuer, AWS, Vault and the operator on loopback",
+            "keyless sandbox: starting Kubernetes, its issuer, AWS, Azure, Vault and the operator on loopback",
         );
     }
 
@@ -58,6 +58,12 @@ impl Show {
             stage.sandbox.aws_url(),
             stage.sandbox.aws.account(),
             stage.sandbox.aws.region()
+        ));
+        self.result(&format!(
+            "  Azure       {}  tenant {}, vault {}",
+            stage.sandbox.azure_url(),
+            stage.sandbox.azure.tenant(),
+            stage.sandbox.azure.default_vault()
         ));
         self.result(&format!("  Vault       {}", stage.sandbox.vault_url()));
     }
@@ -105,6 +111,14 @@ impl Show {
                 "AWS_WEB_IDENTITY_TOKEN_FILE",
                 stage.token.display().to_string(),
             ),
+            ("AZURE_AUTHORITY_HOST", stage.sandbox.azure_url()),
+            ("AZURE_CLIENT_ID", stage.identity.client_id.clone()),
+            ("AZURE_TENANT_ID", stage.sandbox.azure.tenant().to_owned()),
+            (
+                "AZURE_FEDERATED_TOKEN_FILE",
+                stage.azure_token.display().to_string(),
+            ),
+            ("REQUESTS_CA_BUNDLE", stage.authority.display().to_string()),
             ("VAULT_ADDR", stage.sandbox.vault_url()),
             ("VAULT_CACERT", stage.authority.display().to_string()),
         ];
@@ -148,6 +162,25 @@ impl Show {
         self.result("  kubectl describe externalsecret hello");
         self.result("  aws ssm get-parameter --name /path/to/key --with-decryption");
         self.result("  vault kv get -mount=secret app/db");
+        let url = stage.sandbox.azure_url();
+        self.result(&format!(
+            "  az cloud register -n keyless --endpoint-active-directory {url} \
+             --endpoint-active-directory-resource-id https://management.core.windows.net/ \
+             --endpoint-active-directory-graph-resource-id https://graph.microsoft.com/ \
+             --endpoint-resource-manager {url} --suffix-keyvault-dns .vault.azure.net && \
+             az cloud set -n keyless && az config set core.instance_discovery=false"
+        ));
+        self.result(
+            "  az login --service-principal -u $AZURE_CLIENT_ID --tenant $AZURE_TENANT_ID \
+             --federated-token \"$(cat $AZURE_FEDERATED_TOKEN_FILE)\" --allow-no-subscriptions",
+        );
+        self.result(&format!(
+            "  az keyvault secret show --id {url}/secrets/path-to-key"
+        ));
+        self.result(&format!(
+            "  python: SecretClient({url:?}, WorkloadIdentityCredential(authority={url:?}, \
+             disable_instance_discovery=True), verify_challenge_resource=False)"
+        ));
         self.result("\nCtrl-C ends it.");
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow};
 use keyless_controller::{Operator, Options};
 use keyless_identity::Environment;
+use keyless_sandbox::azure::Identity;
 use keyless_sandbox::{Sandbox, SandboxOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -21,6 +22,9 @@ pub const NAMESPACE: &str = "external-secrets";
 /// The operator's service account.
 pub const SERVICE_ACCOUNT: &str = "external-secrets";
 
+/// What federated credentials of Entra ask for.
+pub const AZURE_AUDIENCE: &str = "api://AzureADTokenExchange";
+
 /// Everything that runs.
 pub struct Stage {
     /// The clouds and the cluster.
@@ -31,6 +35,10 @@ pub struct Stage {
     pub kubeconfig: PathBuf,
     /// The projected token of the operator's service account, for the aws CLI to try.
     pub token: PathBuf,
+    /// The same for Azure, whose federated credentials ask for another audience.
+    pub azure_token: PathBuf,
+    /// The managed identity that the operator's service account stands for.
+    pub identity: Identity,
     /// The certificate of everything that is served over TLS.
     pub authority: PathBuf,
     stop: oneshot::Sender<()>,
@@ -49,15 +57,18 @@ impl Stage {
         let objects = Objects::new(kube::Client::new(sandbox.kube.router(), "default"));
         furnish(&objects).await?;
         let file = |name: &str| folder.path().join(name);
-        let (kubeconfig, token, api_token, authority) = (
+        let (kubeconfig, token, azure_token, api_token, authority) = (
             file("kubeconfig"),
             file("aws-token"),
+            file("azure-token"),
             file("kubernetes-token"),
             file("ca.pem"),
         );
         std::fs::write(&kubeconfig, sandbox.kube.kubeconfig("admin")?)?;
         std::fs::write(&authority, sandbox.tls.ca_pem())?;
         sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &["sts.amazonaws.com"], &token)?;
+        sandbox.project_token(NAMESPACE, SERVICE_ACCOUNT, &[AZURE_AUDIENCE], &azure_token)?;
+        let identity = sandbox.azure.create_managed_identity(ROLE);
         sandbox.project_token(
             NAMESPACE,
             SERVICE_ACCOUNT,
@@ -65,9 +76,12 @@ impl Stage {
             &api_token,
         )?;
         let config = operator_config(&sandbox, api_token)?;
+        let file = authority.display().to_string();
         let environment: Environment = sandbox
             .operator_environment(&token, &role_arn(&sandbox))
             .into_iter()
+            .chain(sandbox.azure_environment(&azure_token, &identity.client_id))
+            .chain([("SSL_CERT_FILE".to_owned(), file)])
             .collect();
         let (stop, operator) = start_operator(config, environment)?;
         Ok(Self {
@@ -75,6 +89,8 @@ impl Stage {
             objects,
             kubeconfig,
             token,
+            azure_token,
+            identity,
             authority,
             stop,
             operator,
@@ -88,7 +104,8 @@ impl Stage {
         self.sandbox
             .aws
             .put_parameter("/path/to/key", "from AWS Parameter Store")?;
-        trust(&self.sandbox)
+        trust(&self.sandbox)?;
+        super::tour::trust_azure(self)
     }
 
     /// Ends the operator and then the sandbox.

@@ -4,6 +4,7 @@
 //! A cloud's part is one file in `tour`.
 
 pub mod aws;
+mod azure;
 mod vault;
 
 use std::time::Instant;
@@ -18,6 +19,7 @@ use super::show::Show;
 use super::stage::{NAMESPACE, SERVICE_ACCOUNT, Stage};
 
 pub use aws::{PERMISSION_POLICY, TRUST_POLICY};
+pub use azure::trust_everything as trust_azure;
 pub use vault::trust_everything as trust_vault;
 
 /// Which cloud's part of the tour is walked.
@@ -25,6 +27,8 @@ pub use vault::trust_everything as trust_vault;
 pub enum Cloud {
     /// AWS Parameter Store
     Aws,
+    /// Azure Key Vault
+    Azure,
     /// HashiCorp Vault
     Vault,
     /// All of them
@@ -71,6 +75,9 @@ pub async fn walk(stage: &Stage, show: &Show, cloud: Cloud) -> Result<Vec<Step>>
     let wanted = |one: Cloud| cloud == one || cloud == Cloud::All;
     if wanted(Cloud::Aws) {
         aws::walk(&mut guide).await?;
+    }
+    if wanted(Cloud::Azure) {
+        azure::walk(&mut guide).await?;
     }
     if wanted(Cloud::Vault) {
         vault::walk(&mut guide).await?;

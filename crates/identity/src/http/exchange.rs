@@ -11,7 +11,8 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{ClientCertificate, HttpError, HttpExchange, Limits, Peer, roots};
+use super::overrides::Resolver;
+use super::{ClientCertificate, HttpError, HttpExchange, Limits, Overrides, Peer, roots};
 use crate::Environment;
 
 /// How an [`Exchange`] behaves.
@@ -29,6 +30,8 @@ pub struct ExchangeOptions {
     pub total: Duration,
     /// Largest body of an answer, in bytes.
     pub answer: usize,
+    /// Addresses of hosts, in place of the name servers' and of any proxy.
+    pub overrides: Overrides,
 }
 
 impl Default for ExchangeOptions {
@@ -40,13 +43,14 @@ impl Default for ExchangeOptions {
             connect: Duration::from_secs(5),
             total: Duration::from_secs(30),
             answer: 8 << 20,
+            overrides: Overrides::default(),
         }
     }
 }
 
 impl ExchangeOptions {
-    /// The defaults, with the bundle that `SSL_CERT_FILE` names. A file that cannot be read is
-    /// reported and leaves the public authorities in place.
+    /// The defaults, with the bundle that `SSL_CERT_FILE` names and the addresses of
+    /// `KEYLESS_RESOLVE`. A file or a list that cannot be read is reported and left aside.
     #[must_use]
     pub fn from_environment(env: &Environment) -> Self {
         let bundle = env.get("SSL_CERT_FILE").and_then(|path| {
@@ -56,8 +60,19 @@ impl ExchangeOptions {
                 })
                 .ok()
         });
+        let overrides = env
+            .get("KEYLESS_RESOLVE")
+            .and_then(|text| {
+                Overrides::parse(text)
+                    .inspect_err(|entry| {
+                        tracing::warn!(entry, "cannot read KEYLESS_RESOLVE; it is not used");
+                    })
+                    .ok()
+            })
+            .unwrap_or_default();
         Self {
             bundle,
+            overrides,
             ..Self::default()
         }
     }
@@ -97,15 +112,21 @@ impl Exchange {
             }
         };
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let overrides = Arc::new(options.overrides.clone());
         let builder = || {
-            reqwest::Client::builder()
+            let builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .connect_timeout(options.connect)
                 .pool_idle_timeout(Duration::from_secs(60))
                 .pool_max_idle_per_host(8)
-                .user_agent(concat!("keyless/", env!("CARGO_PKG_VERSION")))
+                .user_agent(concat!("keyless/", env!("CARGO_PKG_VERSION")));
+            if overrides.is_empty() {
+                builder
+            } else {
+                builder.dns_resolver(Resolver(Arc::clone(&overrides)))
+            }
         };
         Ok(Self {
             proxied: builder()
@@ -130,7 +151,11 @@ impl Exchange {
             .copied()
             .unwrap_or_default();
         let limit = limits.total.unwrap_or(self.options.total);
-        let client = if limits.direct {
+        let overridden = request
+            .uri()
+            .host()
+            .is_some_and(|host| self.options.overrides.find(host).is_some());
+        let client = if limits.direct || overridden {
             &self.direct
         } else {
             &self.proxied

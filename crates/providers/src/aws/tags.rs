@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keyless_secret::SecretBytes;
 
 use crate::Error;
+use crate::property::go_json;
 
 /// `tags` as a JSON object.
 ///
@@ -16,18 +17,4 @@ pub(super) fn tags_json(tags: &BTreeMap<String, String>) -> Result<SecretBytes, 
         hint: None,
     })?;
     Ok(go_json(&json).into())
-}
-
-/// As Go's encoder writes it: safe inside HTML. These characters occur only inside strings.
-fn go_json(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }

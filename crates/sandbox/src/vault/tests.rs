@@ -1,11 +1,8 @@
 //! The real client: hvac against this Vault on a loopback TLS listener.
 //!
-//! It lives in a virtual environment under `$KEYLESS_CACHE/python-vault` (or
-//! `~/.cache/keyless/python-vault`) that the first run makes. Without Python or a package index
-//! the test says so and passes.
+//! It lives in a virtual environment that the first run makes.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,53 +10,18 @@ use serde_json::json;
 
 use super::*;
 use crate::issuer::{Issuer, Mint};
+use crate::judges;
 use crate::kube;
 use crate::tls::Tls;
 
 const PACKAGES: [&str; 1] = ["hvac==2.4.0"];
 
-/// The interpreter of an environment that has the packages.
-fn python() -> Result<PathBuf, String> {
-    let cache = std::env::var_os("KEYLESS_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/keyless")))
-        .ok_or("neither KEYLESS_CACHE nor HOME is set")?;
-    std::fs::create_dir_all(&cache).map_err(|e| e.to_string())?;
-    let folder = cache.join("python-vault");
-    let interpreter = folder.join("bin/python");
-    let ready = folder.join(format!("{}.ready", PACKAGES.join("+")));
-    // Several test processes may come here at once; the lock ends with the file.
-    let lock = File::create(cache.join("python-vault.lock")).map_err(|e| e.to_string())?;
-    lock.lock().map_err(|e| e.to_string())?;
-    if !ready.exists() {
-        if !interpreter.exists() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        }
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ];
-        run(Command::new(&interpreter).args(pip).args(PACKAGES))?;
-        std::fs::write(&ready, "").map_err(|e| e.to_string())?;
-    }
-    Ok(interpreter)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{command:?}: {said}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn hvac() {
-    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
+    let python = match tokio::task::spawn_blocking(|| judges::python("python-vault", &PACKAGES))
+        .await
+        .unwrap()
+    {
         Ok(python) => python,
         Err(reason) => {
             eprintln!("SKIPPED: hvac did not judge the sandbox: {reason}");
@@ -137,16 +99,6 @@ async fn hvac() {
             "KEYLESS_KEY",
             file("client.key", &shown.signing_key.serialize_pem()),
         );
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{out}\n{err}");
-    assert!(out.contains("checks hold"), "{out}");
-    eprintln!("hvac: {}", out.trim());
+    judges::verdict("hvac", command).await;
     assert!(vault.calls("write auth/jwt/login") > 10);
 }

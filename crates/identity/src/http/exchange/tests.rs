@@ -211,3 +211,19 @@ fn an_unreadable_ssl_cert_file_leaves_the_public_authorities() {
         Some(&b"pem"[..])
     );
 }
+
+#[tokio::test]
+async fn a_host_is_where_the_override_says() {
+    let url = peer(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi").await;
+    let address = url.trim_start_matches("http://").split('/').next().unwrap();
+    let exchange = Exchange::new(&ExchangeOptions {
+        overrides: Overrides::parse(&format!("*.cloud.invalid={address}")).unwrap(),
+        ..ExchangeOptions::default()
+    })
+    .unwrap();
+    let answer = exchange
+        .send(get("http://a.cloud.invalid/", Limits::default()))
+        .await
+        .unwrap();
+    assert_eq!(answer.body().as_ref(), b"hi");
+}

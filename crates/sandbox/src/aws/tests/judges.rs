@@ -1,58 +1,15 @@
 //! The real clients: boto3 and the AWS CLI against this AWS on a loopback TLS listener.
 //!
-//! They live in a virtual environment under `$KEYLESS_CACHE/python` (or `~/.cache/keyless/python`)
-//! that the first run makes. Without Python or a package index the test says so and passes.
+//! They live in a virtual environment that the first run makes.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::*;
+use crate::judges;
 use crate::tls::Serving;
 
 const PACKAGES: [&str; 2] = ["boto3==1.44.8", "awscli==1.46.3"];
-
-/// The interpreter of an environment that has the packages.
-fn python() -> Result<PathBuf, String> {
-    let cache = std::env::var_os("KEYLESS_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/keyless")))
-        .ok_or("neither KEYLESS_CACHE nor HOME is set")?;
-    std::fs::create_dir_all(&cache).map_err(|e| e.to_string())?;
-    let folder = cache.join("python");
-    let interpreter = folder.join("bin/python");
-    let ready = folder.join(format!("{}.ready", PACKAGES.join("+")));
-    // Several test processes may come here at once; the lock ends with the file.
-    let lock = File::create(cache.join("python.lock")).map_err(|e| e.to_string())?;
-    lock.lock().map_err(|e| e.to_string())?;
-    if !ready.exists() {
-        if !interpreter.exists() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        }
-        run(Command::new(&interpreter)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-            ])
-            .args(PACKAGES))?;
-        std::fs::write(&ready, "").map_err(|e| e.to_string())?;
-    }
-    Ok(interpreter)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!(
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    ))
-}
 
 async fn serve(tls: &Tls, aws: &Aws) -> Serving {
     tls.serve(Tls::listen(0).await.unwrap(), aws.router())
@@ -60,7 +17,10 @@ async fn serve(tls: &Tls, aws: &Aws) -> Serving {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_and_the_aws_cli() {
-    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
+    let python = match tokio::task::spawn_blocking(|| judges::python("python", &PACKAGES))
+        .await
+        .unwrap()
+    {
         Ok(python) => python,
         Err(reason) => {
             eprintln!("SKIPPED: boto3 and the AWS CLI did not judge the sandbox: {reason}");
@@ -105,20 +65,6 @@ async fn boto3_and_the_aws_cli() {
         .env("KEYLESS_SUBJECT", SUBJECT)
         .env("KEYLESS_ADMIN_ID", &aws.admin_key().id)
         .env("KEYLESS_ADMIN_SECRET", &aws.admin_key().secret);
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await
-        .unwrap()
-        .unwrap();
-    let (out, err) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{out}\n{err}\n{:?}",
-        aws.all_calls()
-    );
-    assert!(out.contains("checks hold"), "{out}");
-    eprintln!("boto3 and the AWS CLI: {}", out.trim());
+    judges::verdict("boto3 and the AWS CLI", command).await;
     assert!(aws.calls("sts", "AssumeRoleWithWebIdentity").total > 3);
 }
