@@ -140,7 +140,7 @@ async fn azure_identity_and_azure_keyvault() {
     court.trust();
     judges::verdict(
         "azure-identity and azure-keyvault-secrets",
-        court.command(&python, "azure.py"),
+        court.command(&python, "key_vault.py"),
     )
     .await;
     assert!(court.world.azure.calls("entra", "Token").total > 3);
@@ -162,5 +162,5 @@ async fn the_azure_cli() {
     };
     let court = Court::open().await;
     court.trust();
-    judges::verdict("az", court.command(&python, "az.py")).await;
+    judges::verdict("az", court.command(&python, "azure_cli.py")).await;
 }
