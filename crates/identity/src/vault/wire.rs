@@ -151,7 +151,12 @@ impl Answer {
     /// # Errors
     /// A description without any part of the body, which may be a secret.
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, String> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let parsed = serde_json::from_slice::<T>(&self.body);
+        let parsed = match parsed {
+            Ok(_) if !self.is_object() => Err(serde::de::Error::custom("no object")),
+            other => other,
+        };
+        parsed.map_err(|error: serde_json::Error| {
             let kind = if self.body.is_empty() {
                 "nothing".to_owned()
             } else if error.is_eof() {
@@ -170,10 +175,23 @@ impl Answer {
         })
     }
 
+    /// Whether the body is a JSON object, if it is JSON: a list would be read into the fields of
+    /// a struct one after the other, values into the request's id.
+    fn is_object(&self) -> bool {
+        self.body.trim_ascii_start().starts_with(b"{")
+    }
+
+    fn envelope(&self) -> Envelope {
+        let object = self.is_object().then_some(&self.body);
+        object
+            .and_then(|body| serde_json::from_slice(body).ok())
+            .unwrap_or_default()
+    }
+
     /// Vault's own words, joined; empty if there are none.
     #[must_use]
     pub fn errors(&self) -> String {
-        let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
+        let envelope = self.envelope();
         let texts: Vec<String> = envelope
             .errors
             .unwrap_or_default()
@@ -187,14 +205,13 @@ impl Answer {
     /// Whether the body is an error document of Vault, with or without words in it.
     #[must_use]
     pub fn is_error_document(&self) -> bool {
-        serde_json::from_slice::<Envelope>(&self.body).is_ok_and(|found| found.errors.is_some())
+        self.envelope().errors.is_some()
     }
 
     /// The request's id, of the body or of a proxy's header.
     #[must_use]
     pub fn request_id(&self) -> Option<String> {
-        let envelope: Envelope = serde_json::from_slice(&self.body).unwrap_or_default();
-        envelope
+        self.envelope()
             .request_id
             .filter(|id| !id.is_empty() && id.len() <= 100)
             .or_else(|| self.header("x-request-id").map(str::to_owned))
@@ -372,5 +389,8 @@ mod tests {
         assert!(found.is_error_document());
         assert!(answer(404, r#"{"errors":[]}"#, "").is_error_document());
         assert!(!answer(404, "not found", "").is_error_document());
+        let list = answer(403, r#"["canary",["canary"]]"#, "");
+        assert!(!list.is_error_document());
+        assert_eq!((list.errors(), list.request_id()), (String::new(), None));
     }
 }

@@ -192,11 +192,11 @@ pub(super) fn seconds(value: Option<&Value>) -> Result<i64, Refusal> {
     if let Ok(number) = text.parse() {
         return Ok(number);
     }
-    keyless_api::GoDuration::parse(text)
-        .ok()
-        .and_then(|duration| duration.positive())
-        .and_then(|duration| i64::try_from(duration.as_secs()).ok())
-        .ok_or_else(|| Refusal::bad(format!("{text:?} is no duration")))
+    let duration = keyless_api::GoDuration::parse(text)
+        .map_err(|_| Refusal::bad(format!("{text:?} is no duration")))?;
+    // Zero, like nothing, leaves it to the default.
+    let life = duration.positive().unwrap_or_default();
+    Ok(i64::try_from(life.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// A list of texts: a JSON list, or one text with commas.
