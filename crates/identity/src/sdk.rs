@@ -27,7 +27,7 @@ use crate::{HttpError, HttpExchange};
 /// whole answers and headers, with values and tokens in them, and no wish for more detail may
 /// turn that on.
 pub const LOG_LIMIT: &str = "aws_smithy_runtime=info,aws_smithy_runtime_api=info,aws_runtime=info,\
-    aws_sigv4=info,aws_sdk_ssm=info,aws_sdk_sts=info,h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info,tower=info";
+    aws_sigv4=info,aws_sdk_secretsmanager=info,aws_sdk_ssm=info,aws_sdk_sts=info,h2=info,hyper=info,hyper_util=info,rustls=info,reqwest=info,tower=info";
 
 /// An [`HttpExchange`] as the HTTP client of an AWS SDK.
 #[derive(Clone, Debug)]
