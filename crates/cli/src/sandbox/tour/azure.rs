@@ -32,12 +32,15 @@ pub(super) async fn walk(guide: &mut Guide<'_>) -> Result<()> {
 
 async fn apply(stage: &Stage) -> Result<()> {
     let store: Value = serde_saphyr::from_str(STORE)?;
-    stage.objects.apply(PLACE.store, &store).await?;
+    // The example is written in the older version.
+    let path = PLACE.store.replace("/v1/", "/v1beta1/");
+    stage.objects.apply(&path, &store).await?;
     let mut object: Value = serde_saphyr::from_str(EXTERNAL_SECRET)?;
     if let Some(name) = object.pointer_mut("/metadata/name") {
         *name = "hello-azure".into();
     }
-    stage.objects.apply(PLACE.external_secret, &object).await?;
+    let path = PLACE.external_secret.replace("/v1/", "/v1beta1/");
+    stage.objects.apply(&path, &object).await?;
     Ok(())
 }
 
