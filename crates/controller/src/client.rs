@@ -7,12 +7,16 @@
 //! kube's own stack is HTTP/1.1 only and opens one TLS connection per request in flight: a
 //! handshake storm at start, and several MiB of memory for nothing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use keyless_identity::kubernetes::ApiServer;
 use kube::client::{Body, ConfigExt};
 use rustls_pki_types::ServerName;
 use tower::{BoxError, ServiceBuilder};
@@ -26,6 +30,9 @@ pub struct Clients {
     pub requests: kube::Client,
     /// Watches and lists.
     pub watches: kube::Client,
+    /// The API server and the operator's own token for it, for stores that read this cluster;
+    /// an in-process API server has neither.
+    pub own: Option<Own>,
 }
 
 impl From<kube::Client> for Clients {
@@ -33,8 +40,54 @@ impl From<kube::Client> for Clients {
         Self {
             requests: client.clone(),
             watches: client,
+            own: None,
         }
     }
+}
+
+/// How the operator itself reaches its API server.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// The server.
+    pub server: ApiServer,
+    /// The file that a kubelet keeps the operator's token in.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Own {
+    /// What `config` says of it.
+    #[must_use]
+    pub fn of(config: &kube::Config) -> Self {
+        let authorities = config.root_cert.as_ref().map(|roots| {
+            let pem = roots.iter().map(|der| pem("CERTIFICATE", der));
+            pem.collect::<String>().into_bytes()
+        });
+        Self {
+            server: ApiServer {
+                url: config
+                    .cluster_url
+                    .to_string()
+                    .trim_end_matches('/')
+                    .to_owned(),
+                authorities,
+            },
+            token_file: config.auth_info.token_file.as_ref().map(Into::into),
+        }
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at_checked(64).unwrap_or((rest, ""));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = more;
+    }
+    pem.push_str(&format!("-----END {label}-----\n"));
+    pem
 }
 
 impl std::fmt::Debug for Clients {
@@ -124,6 +177,7 @@ fn build(config: &kube::Config, protocol: Protocol) -> Result<Clients, Error> {
     Ok(Clients {
         requests: build_one(config, protocol)?,
         watches: build_one(config, protocol)?,
+        own: Some(Own::of(config)),
     })
 }
 

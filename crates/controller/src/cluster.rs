@@ -1,6 +1,6 @@
 //! What logins need from the cluster, over the API server.
 //!
-//! Owns: the four reads of [`keyless_identity::Cluster`] and errors that name exactly what is
+//! Owns: the reads of [`keyless_identity::Cluster`] and errors that name exactly what is
 //! missing. Refuses: caching (tokens and credentials are cached by `keyless-identity`), and the
 //! question which namespace a store may name (answered before the call).
 
@@ -12,10 +12,12 @@ use base64::engine::general_purpose::STANDARD;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use keyless_fault::{Class, Fault, Link, ObjectRef};
-use keyless_identity::{Cluster, Error, ServiceAccount, SubjectToken};
+use keyless_identity::kubernetes::ApiServer;
+use keyless_identity::{Cluster, Error, ServiceAccount, StoredSecret, SubjectToken};
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
 
+use crate::client::Own;
 use crate::request::{Requests, Verb, escape, with};
 
 /// What was read, and at which resourceVersion.
@@ -27,10 +29,14 @@ pub struct Versioned<T> {
     pub version: u64,
 }
 
+/// How long the operator's own token is kept before its file is read again.
+const OWN_TOKEN_KEPT: Duration = Duration::from_secs(300);
+
 /// Reads the cluster with the operator's own rights.
 #[derive(Clone, Debug)]
 pub struct ClusterReader {
     requests: Requests,
+    own: Option<Own>,
 }
 
 impl ClusterReader {
@@ -39,7 +45,37 @@ impl ClusterReader {
     pub const fn new(client: kube::Client) -> Self {
         Self {
             requests: Requests::new(client),
+            own: None,
         }
+    }
+
+    /// With what stores that read this cluster need: its server, and the operator's own token.
+    #[must_use]
+    pub fn reaching(mut self, own: Option<Own>) -> Self {
+        self.own = own;
+        self
+    }
+
+    async fn read_own_token(&self) -> Result<SubjectToken, Error> {
+        let lacks = |reason: String| Error::Config {
+            reason,
+            hint: Some("Name a service account in auth.serviceAccount".into()),
+            code: "",
+        };
+        let file = self.own.as_ref().and_then(|own| own.token_file.as_ref());
+        let file = file.ok_or_else(|| {
+            lacks(
+                "the operator has no token file of its own: it does not run in the cluster".into(),
+            )
+        })?;
+        let token = tokio::fs::read(file)
+            .await
+            .map_err(|error| lacks(format!("cannot read {}: {error}", file.display())))?;
+        Ok(SubjectToken {
+            token: SecretBytes::new(token.trim_ascii().to_vec()),
+            // A kubelet replaces it long before its end.
+            expires: SystemTime::now() + OWN_TOKEN_KEPT,
+        })
     }
 
     async fn read_account(&self, namespace: &str, name: &str) -> Result<ServiceAccount, Error> {
@@ -192,6 +228,38 @@ impl ClusterReader {
         })
     }
 
+    async fn read_stored(&self, namespace: &str, name: &str) -> Result<StoredSecret, Error> {
+        #[derive(Deserialize)]
+        struct Object {
+            metadata: Meta,
+            data: Option<BTreeMap<String, String>>,
+        }
+        #[derive(Deserialize)]
+        struct Meta {
+            labels: Option<BTreeMap<String, String>>,
+        }
+        let object = ObjectRef::new("Secret", namespace, name);
+        let path = format!(
+            "/api/v1/namespaces/{}/secrets/{}",
+            escape(namespace),
+            escape(name)
+        );
+        let body = self
+            .requests
+            .get(&path, &format!("read {object}"))
+            .await
+            .map_err(|e| failed("read", &object, Link::Store, &e, None))?;
+        let parsed: Object = serde_json::from_slice(&body)
+            // The cause may quote the body, which is a secret.
+            .map_err(|_| unreadable("read", &object, Link::Store, "it is no Secret"))?;
+        let data = parsed.data.unwrap_or_default().into_iter();
+        let data = data.map(|(key, text)| Ok((key.clone(), decode(&object, &key, &text)?)));
+        Ok(StoredSecret {
+            labels: parsed.metadata.labels.unwrap_or_default(),
+            data: data.collect::<Result<_, Error>>()?,
+        })
+    }
+
     /// All of a ConfigMap's data, for templates kept in ConfigMaps.
     ///
     /// # Errors
@@ -278,6 +346,22 @@ fn missing(object: ObjectRef, key: &str) -> Error {
 }
 
 impl Cluster for ClusterReader {
+    fn server(&self) -> Option<ApiServer> {
+        self.own.as_ref().map(|own| own.server.clone())
+    }
+
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<StoredSecret, Error>> {
+        self.read_stored(namespace, name).boxed()
+    }
+
+    fn own_token(&self) -> BoxFuture<'_, Result<SubjectToken, Error>> {
+        self.read_own_token().boxed()
+    }
+
     fn service_account<'a>(
         &'a self,
         namespace: &'a str,

@@ -35,7 +35,7 @@ mod watch;
 mod writers;
 
 pub use backends::Backends;
-pub use client::{Clients, connect};
+pub use client::{Clients, Own, connect};
 #[doc(hidden)]
 pub use clock::Clock;
 pub use cluster::ClusterReader;

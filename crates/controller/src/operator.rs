@@ -66,7 +66,8 @@ impl Operator {
             intent: "prepare calls to providers".into(),
             reason: error.to_string(),
         })?;
-        let cluster = Arc::new(ClusterReader::new(clients.requests.clone()));
+        let cluster = ClusterReader::new(clients.requests.clone()).reaching(clients.own.clone());
+        let cluster = Arc::new(cluster);
         let defaults = RegistryOptions::default();
         let registry = Registry::new(cluster, Arc::new(http), environment, defaults);
         Ok(Self::new(clients, Arc::new(registry), options))

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use futures::future::BoxFuture;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use keyless_secret::SecretBytes;
 
 use crate::Error;
+use crate::kubernetes::ApiServer;
 
 /// The facts about a service account that decide a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,15 @@ pub struct SubjectToken {
     pub token: SecretBytes,
     /// Its `exp`.
     pub expires: SystemTime,
+}
+
+/// A whole Secret.
+#[derive(Clone, Debug, Default)]
+pub struct StoredSecret {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its data.
+    pub data: BTreeMap<String, SecretBytes>,
 }
 
 /// Reads from the cluster on behalf of a store. Every call names its namespace; which
@@ -63,4 +74,33 @@ pub trait Cluster: Send + Sync {
         name: &'a str,
         key: &'a str,
     ) -> BoxFuture<'a, Result<String, Error>>;
+
+    /// The Secret `namespace/name` with all its keys.
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<StoredSecret, Error>> {
+        ready(Err(Error::Config {
+            reason: format!("cannot read Secret {namespace}/{name} as a whole"),
+            hint: None,
+            code: "",
+        }))
+        .boxed()
+    }
+
+    /// The API server of this cluster, as the operator itself reaches it.
+    fn server(&self) -> Option<ApiServer> {
+        None
+    }
+
+    /// A token of the operator's own identity, for stores that only an administrator can write.
+    fn own_token(&self) -> BoxFuture<'_, Result<SubjectToken, Error>> {
+        ready(Err(Error::Config {
+            reason: "the operator has no token of its own to show".into(),
+            hint: Some("Name a service account in auth.serviceAccount".into()),
+            code: "",
+        }))
+        .boxed()
+    }
 }

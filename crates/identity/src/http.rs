@@ -4,6 +4,7 @@
 //! (they belong to whoever knows what may be repeated) and logging of bodies.
 
 mod exchange;
+mod guard;
 mod overrides;
 mod roots;
 
@@ -16,6 +17,7 @@ use futures::future::BoxFuture;
 use crate::sealed::Sealed;
 
 pub use exchange::{Exchange, ExchangeOptions};
+pub use guard::is_metadata;
 pub use overrides::Overrides;
 
 /// Limits of one request, put into its extensions; without it the exchange's own hold.
@@ -36,6 +38,9 @@ pub struct Peer {
     pub authorities: Option<Vec<u8>>,
     /// What is shown when the peer asks who we are.
     pub certificate: Option<ClientCertificate>,
+    /// Whether link-local addresses and those of metadata services are out of reach: for a peer
+    /// that a tenant names freely.
+    pub guarded: bool,
 }
 
 /// A client certificate.

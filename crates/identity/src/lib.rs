@@ -13,18 +13,22 @@ mod cluster;
 mod environment;
 mod error;
 mod http;
+pub mod kubernetes;
+mod reference;
 pub mod sdk;
 mod sealed;
 mod selector;
 pub mod vault;
+pub mod webhook;
 
 pub use cache::{Cache, CacheStats, Leased};
 pub use claims::{TokenFacts, scrub};
-pub use cluster::{Cluster, ServiceAccount, SubjectToken};
+pub use cluster::{Cluster, ServiceAccount, StoredSecret, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;
 pub use http::{
     ClientCertificate, Exchange, ExchangeOptions, HttpError, HttpExchange, Limits, Overrides, Peer,
+    is_metadata,
 };
 pub use sealed::Sealed;
 pub use selector::{Consumer, Resolved, namespace_of};

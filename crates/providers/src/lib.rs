@@ -8,6 +8,7 @@ mod aws;
 mod azure;
 mod error;
 mod fake;
+mod kubernetes;
 mod merge;
 pub mod planner;
 mod property;
@@ -15,6 +16,7 @@ mod provider;
 mod referent;
 mod registry;
 mod vault;
+mod webhook;
 
 pub use error::Error;
 pub use provider::{

@@ -7,8 +7,10 @@
 mod aws;
 mod azure;
 mod backends;
+mod kubernetes;
 mod uses;
 mod vault;
+mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +25,7 @@ use crate::planner::{self, Budget, Counters, Snapshot};
 use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
-const SUPPORTED: &str =
-    "aws (services SecretsManager and ParameterStore), azurekv, vault, openBao, fake";
+const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), azurekv, vault, openBao, kubernetes, webhook, fake";
 /// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 
@@ -44,6 +45,9 @@ pub struct RegistryOptions {
     pub backends: usize,
     /// After what time without use they are closed.
     pub idle: Duration,
+    /// Whether webhook stores may reach link-local addresses and metadata services, where a
+    /// tenant's template could pick up the node's own credentials.
+    pub link_local: bool,
 }
 
 impl Default for RegistryOptions {
@@ -55,6 +59,7 @@ impl Default for RegistryOptions {
             resolved_for: Duration::from_secs(15),
             backends: 512,
             idle: Duration::from_secs(15 * 60),
+            link_local: false,
         }
     }
 }
@@ -109,6 +114,8 @@ pub struct Registry {
     aws: aws::Aws,
     azure: azure::Azure,
     vault: vault::Vault,
+    kubernetes: kubernetes::Kubernetes,
+    webhook: webhook::Webhook,
 }
 
 impl std::fmt::Debug for Registry {
@@ -145,6 +152,8 @@ impl Registry {
             azure: azure::Azure::new(&shared),
             vault: vault::Vault::new(&shared, aws.logins()),
             aws,
+            kubernetes: kubernetes::Kubernetes::new(&shared),
+            webhook: webhook::Webhook::new(&shared),
             shared,
         }
     }
@@ -191,6 +200,12 @@ impl Registry {
             let (product, retry) = (Product::OpenBao, spec.retry_settings.as_ref());
             return self.vault.open(product, &as_vault(bao), retry, scope).await;
         }
+        if let Some(kubernetes) = &spec.provider.kubernetes {
+            return self.kubernetes.open(kubernetes, scope).await;
+        }
+        if let Some(webhook) = &spec.provider.webhook {
+            return self.webhook.open(webhook, scope).await;
+        }
         if let Some(fake) = &spec.provider.fake {
             return Ok(Arc::new(Fake::new(fake)));
         }
@@ -206,6 +221,8 @@ impl Registry {
         self.aws.forget(store);
         self.azure.forget(store);
         self.vault.forget(store);
+        self.kubernetes.forget(store);
+        self.webhook.forget(store);
     }
 
     /// Ends every login that can be ended: tokens of Vault are revoked. For the end of the
@@ -223,13 +240,17 @@ impl Registry {
     /// Logins so far.
     #[must_use]
     pub fn logins(&self) -> CacheStats {
-        self.aws.stats() + self.azure.stats() + self.vault.stats()
+        self.aws.stats() + self.azure.stats() + self.vault.stats() + self.kubernetes.stats()
     }
 
     /// How many identities have a client open.
     #[must_use]
     pub fn open_backends(&self) -> usize {
-        self.aws.open_backends() + self.azure.open_backends() + self.vault.open_backends()
+        self.aws.open_backends()
+            + self.azure.open_backends()
+            + self.vault.open_backends()
+            + self.kubernetes.open_backends()
+            + self.webhook.open_backends()
     }
 }
 

@@ -26,6 +26,13 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("ServiceAccount", "/api/v1", "serviceaccounts", true),
     ("Event", "/api/v1", "events", true),
     ("Lease", "/apis/coordination.k8s.io/v1", "leases", true),
+    ("Role", "/apis/rbac.authorization.k8s.io/v1", "roles", true),
+    (
+        "RoleBinding",
+        "/apis/rbac.authorization.k8s.io/v1",
+        "rolebindings",
+        true,
+    ),
     (
         "ClusterRole",
         "/apis/rbac.authorization.k8s.io/v1",

@@ -139,6 +139,43 @@ impl World {
             .push((kind, name.to_owned()));
     }
 
+    /// The API server as a client of another cluster would be told of it: URL, and authorities as
+    /// `caBundle` has them.
+    #[must_use]
+    pub fn api_server(&self) -> (String, String) {
+        match &self.ring.config {
+            RingClient::InProcess(_) => {
+                let kube = &self.ring.sandbox.kube;
+                (kube.url(), STANDARD.encode(kube.ca_pem()))
+            }
+            RingClient::Config(config) => {
+                let own = keyless_controller::Own::of(config).server;
+                let authorities = own.authorities.unwrap_or_default();
+                (own.url, STANDARD.encode(authorities))
+            }
+        }
+    }
+
+    /// Lets this namespace's service account `name` do `verbs` on the Secrets of `namespace`.
+    pub async fn allow_secrets(&self, name: &str, namespace: &str, verbs: Value) -> Result<()> {
+        const GROUP: &str = "rbac.authorization.k8s.io";
+        let metadata = json!({"name": name, "namespace": namespace});
+        self.api
+            .create(&json!({
+                "apiVersion": format!("{GROUP}/v1"), "kind": "Role", "metadata": metadata,
+                "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": verbs}],
+            }))
+            .await?;
+        self.api
+            .create(&json!({
+                "apiVersion": format!("{GROUP}/v1"), "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.ns}],
+            }))
+            .await?;
+        Ok(())
+    }
+
     // --- AWS ---------------------------------------------------------------------------------
 
     /// The full name of this scenario's parameter `name`.

@@ -55,6 +55,8 @@ mod fights;
 mod generic;
 #[path = "all/interruption.rs"]
 mod interruption;
+#[path = "all/kubernetes.rs"]
+mod kubernetes;
 #[path = "all/plan.rs"]
 mod plan;
 #[path = "all/policies.rs"]

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::overrides::Resolver;
-use super::{ClientCertificate, HttpError, HttpExchange, Limits, Overrides, Peer, roots};
+use super::{ClientCertificate, HttpError, HttpExchange, Limits, Overrides, Peer, guard, roots};
 use crate::Environment;
 
 /// How an [`Exchange`] behaves.
@@ -24,6 +24,8 @@ pub struct ExchangeOptions {
     pub extra: Vec<Vec<u8>>,
     /// What is shown to peers that ask for a certificate.
     pub certificate: Option<ClientCertificate>,
+    /// Whether link-local addresses and those of metadata services are out of reach.
+    pub guarded: bool,
     /// Longest time to establish a connection.
     pub connect: Duration,
     /// Longest time from sending to the last byte of the answer.
@@ -40,6 +42,7 @@ impl Default for ExchangeOptions {
             bundle: None,
             extra: Vec::new(),
             certificate: None,
+            guarded: false,
             connect: Duration::from_secs(5),
             total: Duration::from_secs(30),
             answer: 8 << 20,
@@ -122,7 +125,9 @@ impl Exchange {
                 .pool_idle_timeout(Duration::from_secs(60))
                 .pool_max_idle_per_host(8)
                 .user_agent(concat!("keyless/", env!("CARGO_PKG_VERSION")));
-            if overrides.is_empty() {
+            if options.guarded {
+                builder.dns_resolver(Arc::new(guard::Guarded))
+            } else if overrides.is_empty() {
                 builder
             } else {
                 builder.dns_resolver(Resolver(Arc::clone(&overrides)))
@@ -151,6 +156,13 @@ impl Exchange {
             .copied()
             .unwrap_or_default();
         let limit = limits.total.unwrap_or(self.options.total);
+        if self.options.guarded && request.uri().host().is_some_and(guard::refuses) {
+            return Err(HttpError::Request {
+                host,
+                reason: "link-local addresses and metadata services are out of reach of stores"
+                    .into(),
+            });
+        }
         let overridden = request
             .uri()
             .host()
@@ -203,6 +215,7 @@ impl HttpExchange for Exchange {
             options.extra.clear();
         }
         options.certificate.clone_from(&peer.certificate);
+        options.guarded |= peer.guarded;
         Ok(Arc::new(Self::new(&options)?))
     }
 }

@@ -101,7 +101,7 @@ impl Reader<'_> {
             .ok_or_else(|| incomplete("auth is missing"))?;
         let mut peer = Peer {
             authorities: self.authorities(spec).await?,
-            certificate: None,
+            ..Peer::default()
         };
         if let Some(tls) = &spec.tls {
             match (&tls.cert_secret_ref, &tls.key_secret_ref) {

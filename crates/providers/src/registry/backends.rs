@@ -4,6 +4,7 @@
 //! what makes two of them different (that is the key's business).
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,13 +44,24 @@ impl<K: Clone + Eq + Hash, B: Sweep> Backends<K, B> {
     }
 
     pub(super) fn get_or_open(&self, key: &K, open: impl FnOnce() -> B) -> Arc<B> {
+        let opened = self.get_or_try_open(key, || Ok::<B, Infallible>(open()));
+        opened.unwrap_or_else(|never| match never {})
+    }
+
+    /// As [`Self::get_or_open`] for a client that may not open: then nothing is kept.
+    pub(super) fn get_or_try_open<E>(
+        &self,
+        key: &K,
+        open: impl FnOnce() -> Result<B, E>,
+    ) -> Result<Arc<B>, E> {
         let now = Instant::now();
         let mut state = self.lock();
         self.sweep(&mut state, now);
         if let Some((backend, used)) = state.backends.get_mut(key) {
             *used = now;
-            return Arc::clone(backend);
+            return Ok(Arc::clone(backend));
         }
+        let backend = Arc::new(open()?);
         if state.backends.len() >= self.most {
             let oldest = state
                 .backends
@@ -60,11 +72,10 @@ impl<K: Clone + Eq + Hash, B: Sweep> Backends<K, B> {
                 state.backends.remove(&oldest);
             }
         }
-        let backend = Arc::new(open());
         state
             .backends
             .insert(key.clone(), (Arc::clone(&backend), now));
-        backend
+        Ok(backend)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyless_gotemplate::{Context, Error, Functions, MissingKey, Value};
+use keyless_gotemplate::{Context, Elem, Error, Functions, Map, MissingKey, Text, Value};
 
 use super::{Place, Refusal, Render, RenderError};
 use crate::SecretBytes;
@@ -31,6 +31,27 @@ impl Engine {
                 .build(),
             context,
         }
+    }
+
+    /// Executes the template `text`, called `name` in errors, over named maps of texts, as ESO
+    /// does for webhooks: delimiters are always `{{ }}`, and a missing key is `<no value>`.
+    ///
+    /// # Errors
+    /// The text is no template, or fails on the data.
+    pub fn nested(
+        &mut self,
+        name: &str,
+        text: &str,
+        data: &BTreeMap<&str, BTreeMap<&str, &[u8]>>,
+    ) -> Result<Vec<u8>, RenderError> {
+        let template = self.transform.parse(name, text);
+        let template = template.map_err(|error| refused(error.into()))?;
+        let maps = data
+            .iter()
+            .map(|(name, entries)| (Text::from(*name), Value::text_map(entries)));
+        let root = Value::Map(Map::new(Elem::Any, maps));
+        let rendered = template.execute(&root, &mut self.context);
+        rendered.map_err(|error| refused(error.into()))
     }
 
     /// Replaces the clock and the randomness, which an engine that is kept needs for each use.
@@ -137,6 +158,25 @@ mod tests {
             column: Some(4),
         };
         assert_eq!(error.place(), Some(place));
+    }
+
+    #[test]
+    fn webhooks_see_named_maps() {
+        let data = BTreeMap::from([
+            ("auth", BTreeMap::from([("tok", b"T0ken".as_slice())])),
+            (
+                "remoteRef",
+                BTreeMap::from([("key", b"one".as_slice()), ("version", b"")]),
+            ),
+        ]);
+        let text = "{{ .remoteRef.key }}?v={{ .remoteRef.version }}&t={{ .auth.tok | b64enc }}";
+        let rendered = engine("<<", ">>").nested("url", text, &data).unwrap();
+        assert_eq!(rendered, b"one?v=&t=VDBrZW4=");
+        assert!(
+            engine("", "")
+                .nested("url", "{{ env \"HOME\" }}", &data)
+                .is_err()
+        );
     }
 
     #[test]

@@ -171,6 +171,7 @@ async fn a_peer_has_its_own_authorities_and_sees_our_certificate() {
         exchange().to_peer(&Peer {
             authorities,
             certificate,
+            ..Peer::default()
         })
     };
     let known = to(Some(authorities.clone()), Some(certificate.clone())).unwrap();
@@ -226,4 +227,25 @@ async fn a_host_is_where_the_override_says() {
         .await
         .unwrap();
     assert_eq!(answer.body().as_ref(), b"hi");
+}
+
+#[tokio::test]
+async fn a_guarded_way_reaches_no_metadata_service() {
+    let way = exchange()
+        .to_peer(&Peer {
+            guarded: true,
+            ..Peer::default()
+        })
+        .unwrap();
+    for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]"] {
+        let request = http::Request::get(format!("http://{host}/latest/meta-data"));
+        let error = way
+            .send(request.body(Bytes::new()).unwrap())
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("out of reach"),
+            "{host}: {error}"
+        );
+    }
 }
