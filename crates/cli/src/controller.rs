@@ -69,6 +69,9 @@ pub struct Flags {
     /// Let ExternalSecrets write objects of other kinds than Secret (spec.target.manifest). Whoever may write an ExternalSecret then writes with the operator's rights on these kinds
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     unsafe_allow_generic_targets: bool,
+    /// Let webhook stores reach link-local addresses and the clouds' metadata services, where a tenant's template could pick up the credentials of the node
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    unsafe_allow_link_local_webhooks: bool,
     /// An unchanged refresh writes status.refreshTime only when the stored one is older than this
     #[arg(long, default_value = "5m0s", value_parser = duration)]
     status_interval: Duration,
@@ -165,6 +168,7 @@ impl Flags {
             store_requeue_interval: self.store_requeue_interval,
             flood_gate: self.enable_flood_gate,
             generic_targets: self.unsafe_allow_generic_targets,
+            link_local_webhooks: self.unsafe_allow_link_local_webhooks,
             extended_metric_labels: self.enable_extended_metric_labels,
             status_interval: self.status_interval,
             leader_election: self.enable_leader_election.then(|| LeaderElection {

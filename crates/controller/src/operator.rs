@@ -68,7 +68,10 @@ impl Operator {
         })?;
         let cluster = ClusterReader::new(clients.requests.clone()).reaching(clients.own.clone());
         let cluster = Arc::new(cluster);
-        let defaults = RegistryOptions::default();
+        let defaults = RegistryOptions {
+            link_local: options.link_local_webhooks,
+            ..RegistryOptions::default()
+        };
         let registry = Registry::new(cluster, Arc::new(http), environment, defaults);
         Ok(Self::new(clients, Arc::new(registry), options))
     }

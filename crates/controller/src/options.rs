@@ -31,6 +31,8 @@ pub struct Options {
     pub flood_gate: bool,
     /// `--unsafe-allow-generic-targets`.
     pub generic_targets: bool,
+    /// Whether webhook stores may reach link-local addresses and metadata services.
+    pub link_local_webhooks: bool,
     /// `--template-left-delimiter`; empty is `{{`.
     pub template_left_delimiter: String,
     /// `--template-right-delimiter`; empty is `}}`.
@@ -60,6 +62,7 @@ impl Default for Options {
             store_requeue_interval: Duration::from_secs(300),
             flood_gate: true,
             generic_targets: false,
+            link_local_webhooks: false,
             template_left_delimiter: String::new(),
             template_right_delimiter: String::new(),
             extended_metric_labels: false,

@@ -77,5 +77,7 @@ mod takeover;
 mod vault;
 #[path = "all/vault_provider.rs"]
 mod vault_provider;
+#[path = "all/webhook.rs"]
+mod webhook;
 #[path = "all/windows.rs"]
 mod windows;
