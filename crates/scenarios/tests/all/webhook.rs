@@ -93,9 +93,11 @@ async fn webhook_reads_through_templates(world: World) -> Result<()> {
     w.until_ready("map").await?;
     assert_eq!(w.secret_data("map").await?["a"], "x");
     let seen = seen.lock().unwrap().clone();
-    let read = seen
-        .iter()
-        .find(|head| head[0].starts_with("GET /one?v=7 "));
+    let asked = |head: &&Vec<String>| {
+        let line = head.first();
+        line.is_some_and(|line| line.starts_with("GET /one?v=7 "))
+    };
+    let read = seen.iter().find(asked);
     let read = read
         .expect("the endpoint was asked")
         .join("\n")
