@@ -23,7 +23,7 @@ pub enum Command {
     Template(crate::template::Flags),
     /// Show what a sync would create, change or remove, without values and without writing
     Plan(Box<crate::plan::Flags>),
-    /// Put the whole story on this machine: Kubernetes, its issuer, AWS and the operator
+    /// Put the whole story on this machine: Kubernetes, its issuer, the clouds and the operator
     Sandbox(crate::sandbox::Flags),
     /// Measure the operator beside the raw ceiling of the same API server
     Bench(crate::bench::Flags),
