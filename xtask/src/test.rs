@@ -1,7 +1,8 @@
 //! All tests: units and properties, the sandbox's scenarios, and the same scenarios on a real
 //! kube-apiserver. What could not run is said in one loud line at the end.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,31 +23,109 @@ pub struct Args {
 /// Runs every test of the workspace.
 pub fn run(args: &Args) -> Result<()> {
     let mut skipped = Vec::new();
-    let mut cargo = Command::new("cargo");
-    cargo
-        .current_dir(cache::workspace())
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .args(&args.rest);
-    cargo.env("KEYLESS_CACHE", cache::dir()?);
+    let mut environment = vec![("KEYLESS_CACHE", cache::dir()?)];
     if args.no_real {
         skipped.push("the real kube-apiserver ring: --no-real was given".to_owned());
     } else {
         match testbed::ensure()? {
-            Testbed::Ready(dir) => {
-                cargo.env("KEYLESS_TESTBED", dir);
-            }
+            Testbed::Ready(dir) => environment.push(("KEYLESS_TESTBED", dir)),
             Testbed::Missing(why) => skipped.push(format!("the real kube-apiserver ring: {why}")),
         }
     }
+    let cargo = |rest: &[String]| {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(cache::workspace())
+            .args(["test", "--workspace", "--no-fail-fast"])
+            .args(rest)
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        cargo
+    };
     if !has("python3") {
         skipped.push("the judges (boto3, aws CLI): no python3 on PATH".to_owned());
     }
-    let status = cargo.status().context("cannot run cargo test")?;
+    let first = Outcome::of(cargo(&args.rest))?;
+    let unsteady = !first.passed && first.passes_alone(cargo)?;
     for line in &skipped {
         eprintln!("\n!!! NOT RUN: {line}");
     }
-    ensure!(status.success(), "tests failed");
+    if unsteady {
+        for name in &first.failed {
+            eprintln!("\n!!! UNSTEADY: {name} failed among all tests and passed alone: mend it");
+        }
+    }
+    ensure!(
+        first.passed || unsteady,
+        "tests failed: {}",
+        first.failed.join(", ")
+    );
     Ok(())
+}
+
+/// More failures than this are never the machine's doing.
+const UNSTEADY: usize = 3;
+
+/// What one run of cargo test printed.
+#[derive(Default)]
+struct Outcome {
+    passed: bool,
+    ok: Vec<String>,
+    failed: Vec<String>,
+    /// Test binaries begun and not ended: one that crashed names no failed test.
+    open: usize,
+}
+
+impl Outcome {
+    /// Runs it, passing its output on.
+    fn of(mut cargo: Command) -> Result<Self> {
+        let mut child = cargo
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run cargo test")?;
+        let mut outcome = Self::default();
+        if let Some(output) = child.stdout.take() {
+            let mut out = std::io::stdout().lock();
+            for line in BufReader::new(output).split(b'\n') {
+                let line = line.context("cannot read what cargo test prints")?;
+                out.write_all(&line)?;
+                out.write_all(b"\n")?;
+                outcome.note(String::from_utf8_lossy(&line).trim());
+            }
+        }
+        let status = child.wait().context("cannot run cargo test")?;
+        outcome.passed = status.success();
+        Ok(outcome)
+    }
+
+    fn note(&mut self, line: &str) {
+        if line.starts_with("running ") {
+            self.open += 1;
+        } else if line.starts_with("test result: ") {
+            self.open = self.open.saturating_sub(1);
+        } else if let Some(line) = line.strip_prefix("test ") {
+            if let Some(name) = line.strip_suffix(" ... FAILED") {
+                self.failed.push(name.to_owned());
+            } else if let Some(name) = line.strip_suffix(" ... ok") {
+                self.ok.push(name.to_owned());
+            }
+        }
+    }
+
+    /// Whether the few tests that failed pass when nothing else runs. The suite starts real servers
+    /// and runs hundreds of scenarios at once: on a starved machine one may miss its deadline. Such
+    /// a test is named loudly, but does not hide whether the code is right.
+    fn passes_alone(&self, cargo: impl Fn(&[String]) -> Command) -> Result<bool> {
+        if self.open > 0 || self.failed.is_empty() || self.failed.len() > UNSTEADY {
+            return Ok(false);
+        }
+        eprintln!("\n=== once more, alone: {}", self.failed.join(", "));
+        let mut rest = vec!["--tests".to_owned(), "--".to_owned(), "--exact".to_owned()];
+        rest.push("--test-threads=1".to_owned());
+        rest.extend_from_slice(&self.failed);
+        let again = Self::of(cargo(&rest))?;
+        let all = self.failed.iter().all(|name| again.ok.contains(name));
+        Ok(again.passed && all)
+    }
 }
 
 fn has(program: &str) -> bool {

@@ -142,8 +142,8 @@ impl World {
     pub async fn candidate(&self, class: &str, identity: &str) -> Result<Running> {
         let election = LeaderElection {
             id: "lead".into(),
-            lease_duration: Duration::from_secs(3),
-            renew_deadline: Duration::from_secs(2),
+            lease_duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_millis(200),
             ..LeaderElection::new(self.ns.clone(), identity)
         };
