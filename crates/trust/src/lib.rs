@@ -2,13 +2,15 @@
 //!
 //! Owns: the model ([`Trust`]), the claims of a token ([`token`]), the provider object
 //! ([`provider`]) and, by cloud, its own trust objects and their
-//! evaluation: policies of AWS ([`aws`]), federated credentials of Entra ([`azure`]). The renderer
-//! writes it, the linter reads it back, the doctor evaluates it, the sandbox enforces it.
+//! evaluation: policies of AWS ([`aws`]), federated credentials of Entra ([`azure`]), pools and members
+//! of Google ([`gcp`]). The renderer writes it, the linter reads it back, the doctor evaluates it,
+//! the sandbox enforces it.
 //! Refuses: I/O, a clock, signatures, and any secret. Other clouds join as modules beside
 //! [`aws`] and as variants of [`Target`].
 
 pub mod aws;
 pub mod azure;
+pub mod gcp;
 pub mod provider;
 pub mod token;
 mod trust;
