@@ -14,11 +14,10 @@ use futures::future::BoxFuture;
 use keyless_fault::{Class, Fault, Link, ObjectRef};
 use keyless_identity::kubernetes::ApiServer;
 use keyless_identity::{Cluster, Error, ServiceAccount, StoredSecret, SubjectToken};
+use keyless_kubernetes::Own;
+use keyless_kubernetes::request::{Requests, Verb, escape, with};
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
-
-use crate::client::Own;
-use crate::request::{Requests, Verb, escape, with};
 
 /// What was read, and at which resourceVersion.
 #[derive(Clone, Debug)]
@@ -347,7 +346,11 @@ fn missing(object: ObjectRef, key: &str) -> Error {
 
 impl Cluster for ClusterReader {
     fn server(&self) -> Option<ApiServer> {
-        self.own.as_ref().map(|own| own.server.clone())
+        let server = &self.own.as_ref()?.server;
+        Some(ApiServer {
+            url: server.url.clone(),
+            authorities: server.authorities.clone(),
+        })
     }
 
     fn secret<'a>(

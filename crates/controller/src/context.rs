@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keyless_kubernetes::request::{Requests, Verb};
+use keyless_metrics::Histogram;
 use tokio::sync::{Notify, watch as signal};
 
 use crate::Error;
@@ -14,11 +16,9 @@ use crate::effects::{Effect, Effects};
 use crate::events::Events;
 use crate::external_secret::store_ref;
 use crate::index::{Demand, Disturbed, Index, Wakes, Work};
-use crate::metrics::Histogram;
 use crate::object::ObjectKey;
 use crate::options::Options;
 use crate::render::SharedEngine;
-use crate::request::{Requests, Verb};
 use crate::schedule::{Lane, Pace, Scheduler};
 use crate::writers::{Turn, Writers};
 

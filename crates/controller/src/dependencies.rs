@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use keyless_api::ReferenceKind;
+use keyless_kubernetes::request::escape;
+use keyless_kubernetes::watch::{self, Resource, Sink};
 use tokio::sync::watch as signal;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -19,8 +21,6 @@ use crate::context::Context;
 use crate::index::Origin;
 use crate::object::{Sighting, key_of};
 use crate::options::Options;
-use crate::request::escape;
-use crate::watch::{self, Resource, Sink};
 
 /// How long a watch outlives the last dependency on its kind: each start lists everything.
 const LINGER: Duration = Duration::from_secs(10);
@@ -145,6 +145,7 @@ fn resource(kind: ReferenceKind, options: &Options) -> Resource {
             ReferenceKind::Secret => "reconcile.external-secrets.io/managed!=true",
             ReferenceKind::ConfigMap | ReferenceKind::ServiceAccount => "",
         },
+        fields: "".into(),
         metadata_only: true,
         optional: true,
     }

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use keyless_kubernetes::request::{Requests, Verb, escape, with};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::clock::{Clock, rfc3339};
 use crate::effects::{Effect, Effects};
 use crate::object::ObjectKey;
-use crate::request::{Requests, Verb, escape, with};
 
 /// Events waiting at most.
 const QUEUE: usize = 4096;

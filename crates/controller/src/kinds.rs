@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyless_fault::{Class, Fault};
+use keyless_kubernetes::request::escape;
+use keyless_kubernetes::watch::{self, Resource, Sink};
 use keyless_secret::manifest::TargetKind;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -23,8 +25,6 @@ use tokio::task::JoinSet;
 use crate::Error;
 use crate::context::Context;
 use crate::object::{Resource as Object, key_of};
-use crate::request::escape;
-use crate::watch::{self, Resource, Sink};
 
 pub use discovery::Served;
 pub use problem::KindProblem;
@@ -114,6 +114,7 @@ fn resource(served: &Served, namespace: Option<&str>) -> Resource {
         plural: served.plural.clone().into(),
         path: format!("{}{scope}/{}", served.base, escape(&served.plural)),
         selector: "reconcile.external-secrets.io/managed=true",
+        fields: "".into(),
         metadata_only: true,
         optional: false,
     }

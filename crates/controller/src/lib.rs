@@ -1,12 +1,11 @@
 //! The operator.
 //!
-//! Owns: watches, the index of what exists, the scheduler, one reconciler per kind (gather
-//! facts, plan, apply), writes, status, events, metrics, health and the leader lease.
+//! Owns: what is watched, the index of what exists, the scheduler, one reconciler per kind (gather
+//! facts, plan, apply), writes, status, events, metrics and health.
 //! Refuses: provider details (`keyless-providers`) and the making of a Secret's data
 //! (`keyless-secret`).
 
 mod backends;
-mod client;
 mod clock;
 mod cluster;
 mod cluster_external_secret;
@@ -14,34 +13,29 @@ mod context;
 mod dependencies;
 mod dispatch;
 mod effects;
-mod error;
 mod events;
 mod external_secret;
 mod index;
 mod kinds;
-mod lease;
 pub mod metrics;
 mod object;
 mod operator;
 mod options;
 pub mod preview;
 mod render;
-mod request;
 mod schedule;
 mod server;
 mod sinks;
 mod store;
-mod watch;
 mod writers;
 
 pub use backends::Backends;
-pub use client::{Clients, Own, connect};
 #[doc(hidden)]
 pub use clock::Clock;
 pub use cluster::ClusterReader;
 #[doc(hidden)]
 pub use effects::{Effect, Effects};
-pub use error::Error;
+pub use keyless_kubernetes::{Clients, Error, LeaderElection, Own, connect};
 pub use object::ObjectKey;
 pub use operator::Operator;
-pub use options::{LeaderElection, Options};
+pub use options::Options;

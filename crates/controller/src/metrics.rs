@@ -4,35 +4,17 @@
 //! object, and none costs memory in between. The names without `keyless_` are those that
 //! dashboards for the API know.
 
-mod histogram;
-mod text;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use keyless_api::ReferenceKind;
-
-pub(crate) use histogram::Histogram;
-use text::Text;
+use keyless_metrics::{Metric, Text};
 
 use crate::backends::Usage;
 use crate::context::Context;
 use crate::dependencies::Health;
 use crate::object::{ExternalSecret, json_map};
 use crate::schedule::Lane;
-
-/// One metric, for the reference documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    /// Name.
-    pub name: &'static str,
-    /// `counter`, `gauge` or `histogram`.
-    pub kind: &'static str,
-    /// Labels.
-    pub labels: &'static [&'static str],
-    /// What it counts.
-    pub help: &'static str,
-}
 
 const OBJECT: &[&str] = &["name", "namespace"];
 const CONDITION: &[&str] = &["name", "namespace", "condition", "status"];
@@ -215,12 +197,13 @@ const EXTENDED: [(&str, &str); 6] = [
 pub fn render(context: &Context) -> String {
     let now = context.clock.elapsed();
     let state = context.state();
-    let mut text = Text::default();
+    let mut text = Text::new(REFERENCE);
     external_secrets(&mut text, context, &state.index);
     stores(&mut text, &state.index);
     cluster_external_secrets(&mut text, &state.index);
     usage(&mut text, &context.backends.usage());
-    context.counters.durations.write(&mut text);
+    text.begin("keyless_sync_duration_seconds");
+    context.counters.durations.write(&mut text, &[]);
     text.begin("keyless_queue_depth");
     for (lane, depth) in Lane::ALL.iter().zip(state.scheduler.depth()) {
         text.sample(&[("lane", lane.as_str())], depth as f64);

@@ -7,12 +7,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use keyless_identity::{Environment, Exchange, ExchangeOptions};
+use keyless_kubernetes::Clients;
+use keyless_kubernetes::lease;
+use keyless_kubernetes::request::{Requests, escape};
+use keyless_kubernetes::watch::{self, Resource};
 use keyless_providers::{Registry, RegistryOptions};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
 use crate::backends::Backends;
-use crate::client::Clients;
 use crate::clock::Clock;
 use crate::cluster::ClusterReader;
 use crate::context::Context;
@@ -21,10 +24,8 @@ use crate::events;
 use crate::index::Kind;
 use crate::object::StoreKind;
 use crate::options::Options;
-use crate::request::{Requests, escape};
 use crate::sinks::{self, Feed};
-use crate::watch::{self, Resource};
-use crate::{Error, dependencies, dispatch, kinds, lease, server};
+use crate::{Error, dependencies, dispatch, kinds, server};
 
 /// The operator. Nothing happens until [`Operator::run`].
 pub struct Operator {
@@ -259,6 +260,7 @@ fn resource(kind: Kind, options: &Options) -> Resource {
         plural: plural.into(),
         path,
         selector,
+        fields: "".into(),
         metadata_only,
         optional: false,
     }

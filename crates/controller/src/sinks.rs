@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keyless_kubernetes::watch::Sink;
 use tokio::sync::watch as signal;
 
 use crate::Error;
@@ -10,7 +11,6 @@ use crate::context::Context;
 use crate::dependencies;
 use crate::index::{Index, Kind, Origin, Wakes, Work};
 use crate::object::{ClusterExternalSecret, ExternalSecret, Namespace, Secret, Store, key_of};
-use crate::watch::Sink;
 
 /// Where all sinks lead.
 #[derive(Clone)]

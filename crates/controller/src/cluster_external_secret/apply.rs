@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use keyless_fault::{Class, Fault};
+use keyless_kubernetes::request::{Verb, escape};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -23,7 +24,6 @@ use crate::index::{Standing, Wakes};
 use crate::object::{
     ClusterExternalSecret, ClusterStatus, ExternalSecret, Namespace, ObjectKey, Template,
 };
-use crate::request::{Verb, escape};
 use crate::schedule::Lane;
 
 /// Namespaces of one object that are written to at once: a large one must not take all turns.

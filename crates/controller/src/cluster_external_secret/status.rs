@@ -69,7 +69,9 @@ pub fn patch(object: &ClusterExternalSecret, status: &ClusterStatus) -> String {
     if let Some((ready, text)) = &status.ready {
         let condition = json!({"type": condition::READY, "status": ready});
         let text = (!text.is_empty()).then(|| json!(text));
-        conditions.push(crate::request::with(condition, "message", text));
+        conditions.push(keyless_kubernetes::request::with(
+            condition, "message", text,
+        ));
     }
     let failed = status.failed.iter();
     let failed =

@@ -4,6 +4,7 @@
 //! what the API server answered into the index, so that the echo on the watch is not news.
 
 use keyless_api::constants::{event, finalizer, message};
+use keyless_kubernetes::request::{Verb, escape};
 use keyless_secret::hash;
 use keyless_secret::template::Content;
 use serde_json::{Value, json};
@@ -19,7 +20,6 @@ use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
 use crate::index::SecretEntry;
 use crate::object::{ExternalSecret, ObjectKey, Secret, Sighting};
-use crate::request::{Verb, escape};
 
 /// What became of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]

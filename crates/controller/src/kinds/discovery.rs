@@ -1,11 +1,11 @@
 //! How the API server serves a kind.
 
+use keyless_kubernetes::request::{Requests, escape};
 use keyless_secret::manifest::TargetKind;
 use serde::Deserialize;
 
 use super::problem::KindProblem;
 use crate::object::ObjectKey;
-use crate::request::{Requests, escape};
 
 /// What the operator does with objects of a kind.
 pub const VERBS: [&str; 6] = ["get", "list", "watch", "create", "update", "delete"];

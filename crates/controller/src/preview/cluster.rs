@@ -7,6 +7,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keyless_api::constants::label;
 use keyless_identity::{Environment, Exchange, ExchangeOptions};
+use keyless_kubernetes::Clients;
+use keyless_kubernetes::request::{METADATA_ONLY_LIST, Requests, escape};
 use keyless_providers::{Registry, RegistryOptions};
 use keyless_secret::hash::created_by;
 use keyless_secret::template;
@@ -18,14 +20,12 @@ use super::given::Given;
 use super::plan::{Facts, Found};
 use super::subject::{Subject, What};
 use crate::Error;
-use crate::client::Clients;
 use crate::cluster::ClusterReader;
 use crate::external_secret::fetch::{Opened, Stores, fetch};
 use crate::external_secret::problem::{Failed, Problem};
 use crate::external_secret::shape;
 use crate::external_secret::stores::{admitted, scope, store_ref};
 use crate::object::{ObjectKey, Store, StoreKind};
-use crate::request::{METADATA_ONLY_LIST, Requests, escape};
 
 /// A cluster to look at. Nothing is written to it.
 pub struct Cluster {

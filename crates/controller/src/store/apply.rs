@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyless_api::constants::event_source;
+use keyless_kubernetes::request::{Verb, escape};
 
 use super::plan::Verdict;
 use super::status;
@@ -11,7 +12,6 @@ use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
 use crate::object::{Store, StoreKind};
-use crate::request::{Verb, escape};
 use crate::schedule::Lane;
 
 /// Writes the status if anything differs, and tells an event if the condition is news.

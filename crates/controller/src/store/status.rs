@@ -2,12 +2,12 @@
 
 use keyless_api::Condition;
 use keyless_api::constants::condition;
+use keyless_kubernetes::request::with;
 use serde_json::json;
 
 use super::plan::Verdict;
 use crate::clock::rfc3339;
 use crate::object::Store;
-use crate::request::with;
 
 /// The Ready condition for `verdict` at `now`.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use keyless_api::constants::{event, message};
 use keyless_api::{CreationPolicy, ExternalSecretSpec};
+use keyless_kubernetes::request::{Verb, escape};
 use keyless_secret::manifest::{self, ManifestContent, ManifestError};
 use keyless_secret::{hash, wanted};
 use serde_json::{Value, json};
@@ -17,7 +18,6 @@ use crate::external_secret::facts::Gathered;
 use crate::external_secret::problem::Failed;
 use crate::kinds::KindProblem;
 use crate::object::{ExternalSecret, Resource};
-use crate::request::{Verb, escape};
 use crate::schedule::phase::seed;
 
 /// How often a write begins anew because someone else was faster.

@@ -53,23 +53,24 @@ impl Seen {
     }
 }
 
+/// Name and resourceVersion.
+fn named(object: &str) -> (String, String) {
+    let object: serde_json::Value = serde_json::from_str(object).unwrap();
+    let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+    (text("name"), text("resourceVersion"))
+}
+
 impl Sink for Seen {
     fn begin(&self) {
         self.note("begin");
     }
     fn upsert(&self, object: &str, initial: bool) {
-        let (key, version) = crate::object::key_of(object).unwrap();
-        self.note(format!(
-            "{} {version}{}",
-            key.name,
-            if initial { " initial" } else { "" }
-        ));
+        let (name, version) = named(object);
+        let initial = if initial { " initial" } else { "" };
+        self.note(format!("{name} {version}{initial}"));
     }
     fn delete(&self, object: &str) {
-        self.note(format!(
-            "-{}",
-            crate::object::key_of(object).unwrap().0.name
-        ));
+        self.note(format!("-{}", named(object).0));
     }
     fn synced(&self) {
         self.note("synced");
@@ -100,6 +101,7 @@ async fn watched(script: &[(u16, &str)]) -> (Vec<String>, Vec<String>) {
         plural: "things".into(),
         path: "/apis/x/v1/things".into(),
         selector: "a=b",
+        fields: "".into(),
         metadata_only: false,
         optional: false,
     };

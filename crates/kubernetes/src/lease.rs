@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::Error;
-use crate::options::LeaderElection;
 use crate::request::{Requests, Verb, escape};
+use crate::{Error, LeaderElection};
 
 /// One process's view of the lease.
 #[derive(Debug)]

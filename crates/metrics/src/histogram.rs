@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::text::Text;
+use crate::Text;
 
 /// Upper bounds in seconds.
 const BOUNDS: [f64; 12] = [
@@ -31,22 +31,23 @@ impl Histogram {
         self.micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Writes `keyless_sync_duration_seconds`.
-    pub fn write(&self, text: &mut Text) {
-        text.begin("keyless_sync_duration_seconds");
+    /// Writes it as the metric begun last, with `labels`.
+    pub fn write(&self, text: &mut Text, labels: &[(&str, &str)]) {
         let mut sum = 0;
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
-            sum += bucket.load(Ordering::Relaxed);
-            text.suffixed("_bucket", &[("le", &bound.to_string())], sum as f64);
+        let bucket = |text: &mut Text, bound: &str, count: f64| {
+            let mut labels = labels.to_vec();
+            labels.push(("le", bound));
+            text.suffixed("_bucket", &labels, count);
+        };
+        for (bound, seen) in BOUNDS.iter().zip(&self.buckets) {
+            sum += seen.load(Ordering::Relaxed);
+            bucket(text, &bound.to_string(), sum as f64);
         }
         let count = self.count.load(Ordering::Relaxed) as f64;
-        text.suffixed("_bucket", &[("le", "+Inf")], count);
-        text.suffixed(
-            "_sum",
-            &[],
-            self.micros.load(Ordering::Relaxed) as f64 / 1e6,
-        );
-        text.suffixed("_count", &[], count);
+        bucket(text, "+Inf", count);
+        let seconds = self.micros.load(Ordering::Relaxed) as f64 / 1e6;
+        text.suffixed("_sum", labels, seconds);
+        text.suffixed("_count", labels, count);
     }
 }
 
@@ -60,8 +61,9 @@ mod tests {
         for millis in [1, 3, 3, 60_000] {
             histogram.observe(Duration::from_millis(millis));
         }
-        let mut text = Text::default();
-        histogram.write(&mut text);
+        let mut text = Text::new(&[]);
+        text.begin("keyless_sync_duration_seconds");
+        histogram.write(&mut text, &[]);
         let text = text.finish();
         for line in [
             "keyless_sync_duration_seconds_bucket{le=\"0.001\"} 1",

@@ -38,6 +38,8 @@ pub struct Resource {
     pub path: String,
     /// Label selector, empty for all.
     pub selector: &'static str,
+    /// Field selector, empty for all.
+    pub fields: Cow<'static, str>,
     /// Whether only metadata is asked for.
     pub metadata_only: bool,
     /// Whether the operator can do without: then a watch that is not allowed is told once and
@@ -372,11 +374,16 @@ impl Watch {
     }
 
     fn selector(&self) -> String {
-        if self.resource.selector.is_empty() {
-            String::new()
-        } else {
-            format!("&labelSelector={}", escape(self.resource.selector))
+        let mut query = String::new();
+        for (parameter, selector) in [
+            ("labelSelector", self.resource.selector),
+            ("fieldSelector", &*self.resource.fields),
+        ] {
+            if !selector.is_empty() {
+                query.push_str(&format!("&{parameter}={}", escape(selector)));
+            }
         }
+        query
     }
 
     const fn accept(&self) -> &'static str {

@@ -16,7 +16,6 @@ use http::Request;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use keyless_identity::kubernetes::ApiServer;
 use kube::client::{Body, ConfigExt};
 use rustls_pki_types::ServerName;
 use tower::{BoxError, ServiceBuilder};
@@ -45,11 +44,20 @@ impl From<kube::Client> for Clients {
     }
 }
 
-/// How the operator itself reaches its API server.
+/// An API server and who may speak for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its URL, without a slash at the end.
+    pub url: String,
+    /// The authorities of its certificate, PEM; the public ones if there are none.
+    pub authorities: Option<Vec<u8>>,
+}
+
+/// How this process itself reaches its API server.
 #[derive(Clone, Debug)]
 pub struct Own {
     /// The server.
-    pub server: ApiServer,
+    pub server: Server,
     /// The file that a kubelet keeps the operator's token in.
     pub token_file: Option<PathBuf>,
 }
@@ -63,7 +71,7 @@ impl Own {
             pem.collect::<String>().into_bytes()
         });
         Self {
-            server: ApiServer {
+            server: Server {
                 url: config
                     .cluster_url
                     .to_string()
@@ -159,7 +167,8 @@ async fn probe(client: &kube::Client) -> Result<(), String> {
 }
 
 /// An error and its causes in one line; hyper and tower hide the cause behind `source`.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,20 +4,31 @@
 
 use std::fmt::Write;
 
-use super::REFERENCE;
+use crate::Metric;
 
 /// Text being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Text {
+    reference: &'static [Metric],
     out: String,
     name: &'static str,
 }
 
 impl Text {
+    /// No text yet, for metrics that `reference` describes.
+    #[must_use]
+    pub const fn new(reference: &'static [Metric]) -> Self {
+        Self {
+            reference,
+            out: String::new(),
+            name: "",
+        }
+    }
+
     /// Begins the metric `name`, with help and type from the reference.
     pub fn begin(&mut self, name: &'static str) {
         self.name = name;
-        if let Some(metric) = REFERENCE.iter().find(|m| m.name == name) {
+        if let Some(metric) = self.reference.iter().find(|m| m.name == name) {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 self.out,
@@ -81,9 +92,24 @@ impl Text {
 mod tests {
     use super::*;
 
+    const REFERENCE: &[Metric] = &[
+        Metric {
+            name: "externalsecret_sync_calls_error",
+            kind: "counter",
+            labels: &["name", "namespace"],
+            help: "Failed reconciles of an ExternalSecret",
+        },
+        Metric {
+            name: "keyless_panics_total",
+            kind: "counter",
+            labels: &[],
+            help: "Reconciles that ended in a defect",
+        },
+    ];
+
     #[test]
     fn values_are_escaped_and_names_kept() {
-        let mut text = Text::default();
+        let mut text = Text::new(REFERENCE);
         text.begin("externalsecret_sync_calls_error");
         text.sample(&[("name", "a\"b\\c\nd"), ("namespace", "n")], 3.0);
         text.single("keyless_panics_total", 0.0);
