@@ -37,6 +37,31 @@ const FILES: &[(&str, &[&str])] = &[
     ("deploy/operator.yaml", &["manifests", "operator"]),
     ("docs/reference/cli.md", &["reference", "cli"]),
     ("docs/reference/metrics.md", &["reference", "metrics"]),
+    ("docs/errors/README.md", &["reference", "errors"]),
+    (
+        "docs/errors/cluster.md",
+        &["reference", "errors", "cluster"],
+    ),
+    (
+        "docs/errors/publishing.md",
+        &["reference", "errors", "publishing"],
+    ),
+    ("docs/errors/aws.md", &["reference", "errors", "aws"]),
+    ("docs/errors/azure.md", &["reference", "errors", "azure"]),
+    ("docs/errors/google.md", &["reference", "errors", "google"]),
+    ("docs/errors/vault.md", &["reference", "errors", "vault"]),
+    (
+        "docs/errors/webhook.md",
+        &["reference", "errors", "webhook"],
+    ),
+    (
+        "docs/errors/operator.md",
+        &["reference", "errors", "operator"],
+    ),
+    (
+        "docs/errors/written.md",
+        &["reference", "errors", "written"],
+    ),
 ];
 
 /// Writes or checks every generated file.

@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;
+use keyless_trust::catalogue;
 
 use crate::args::Cli;
 use crate::outcome::Outcome;
@@ -16,6 +17,8 @@ pub struct Flags {
     /// Which reference
     #[arg(value_enum)]
     topic: Topic,
+    /// With errors: the page of one family, such as aws; without it the list of all codes
+    page: Option<String>,
 }
 
 /// A reference page.
@@ -25,13 +28,29 @@ enum Topic {
     Cli,
     /// Metrics with type, labels and meaning
     Metrics,
+    /// Error codes with symptom, cause, check and fix
+    Errors,
 }
 
 /// Prints one page.
 pub fn run(flags: &Flags) -> Result<Outcome> {
-    let text = match flags.topic {
-        Topic::Cli => cli()?,
-        Topic::Metrics => metrics()?,
+    let text = match (flags.topic, flags.page.as_deref()) {
+        (Topic::Cli, None) => cli()?,
+        (Topic::Metrics, None) => metrics()?,
+        (Topic::Errors, None) => catalogue::index(),
+        (Topic::Errors, Some(page)) => match catalogue::page(page) {
+            Some(text) => text,
+            None => {
+                let pages = catalogue::FAMILIES.iter().map(|family| family.file);
+                let pages = pages.collect::<Vec<_>>().join(", ");
+                return Ok(Outcome::WrongUse(format!(
+                    "there is no page {page:?}; there are {pages}"
+                )));
+            }
+        },
+        (_, Some(_)) => {
+            return Ok(Outcome::WrongUse("only errors has pages".to_owned()));
+        }
     };
     std::io::stdout()
         .write_all(text.as_bytes())

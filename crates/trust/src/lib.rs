@@ -10,6 +10,7 @@
 
 pub mod aws;
 pub mod azure;
+pub mod catalogue;
 pub mod gcp;
 pub mod provider;
 pub mod token;
