@@ -1,14 +1,15 @@
 //! The whole story on one machine: a Kubernetes API, its issuer, and clouds that really verify.
 //!
 //! Owns: the in-process API server (`kube`), the cluster's issuer (`issuer`), the emulated
-//! clouds (`aws`, `azure`, `vault`), their TLS (`tls`), their clock (`clock`), and all of them together
-//! (`sandbox`).
+//! clouds (`aws`, `azure`, `gcp`, `vault`), their TLS (`tls`), their clock (`clock`), and all of them
+//! together (`sandbox`).
 //! Refuses: production paths; nothing here is linked by the operator's reconcile.
 
 pub mod aws;
 pub mod azure;
 pub mod clock;
 mod federation;
+pub mod gcp;
 pub mod issuer;
 #[cfg(test)]
 mod judges;

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use crate::aws::{Aws, AwsOptions};
 use crate::azure::{self, Azure, AzureOptions};
 use crate::clock::Clock;
+use crate::gcp::{self, Gcp, GcpOptions, Pod, TokenSource};
 use crate::issuer::{self, Issuer, Mint};
 use crate::kube;
 use crate::tls::{self, Serving, Tls};
@@ -65,17 +66,26 @@ pub struct Sandbox {
     pub aws: Aws,
     /// The emulated Azure.
     pub azure: Azure,
+    /// The emulated Google Cloud.
+    pub gcp: Gcp,
     /// The emulated Vault.
     pub vault: Vault,
     aws_address: SocketAddr,
     agent_address: SocketAddr,
     azure_serving: Serving,
     azure_metadata_address: SocketAddr,
+    gcp_serving: Serving,
+    gcp_metadata_address: SocketAddr,
     metadata_address: SocketAddr,
     vault_serving: Serving,
     data: Option<PathBuf>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
+
+/// The GKE cluster that [`Sandbox::run_on_gke`] makes of this one.
+pub const GKE_LOCATION: &str = "europe-west3";
+/// Its name.
+pub const GKE_CLUSTER: &str = "main";
 
 /// Life of a projected token; a kubelet renews at four fifths of it.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
@@ -94,9 +104,10 @@ impl Sandbox {
                 source,
             })?;
         }
+        let names = [&azure::HOSTS[..], &gcp::HOSTS].concat();
         let tls = match &data {
-            Some(folder) => Tls::kept_in(folder, &azure::HOSTS)?,
-            None => Tls::with_names(&azure::HOSTS)?,
+            Some(folder) => Tls::kept_in(folder, &names)?,
+            None => Tls::with_names(&names)?,
         };
         // The issuer's port is part of its name, so a kept sandbox keeps it.
         let issuer = Issuer::start(
@@ -137,6 +148,14 @@ impl Sandbox {
             .map_err(|_| issuer::Error::Key("generation was interrupted"))??;
         let azure_serving = tls.serve(Tls::listen(0).await?, azure.router());
         let (azure_metadata_address, azure_metadata) = serve(azure.metadata_router()).await?;
+        let gcp = Gcp::new(GcpOptions {
+            clock: clock.clone(),
+            roots: tls.ca_pem().to_owned(),
+            aws_sts: Some(format!("http://{aws_address}")),
+            ..GcpOptions::default()
+        });
+        let gcp_serving = tls.serve(Tls::listen(0).await?, gcp.router());
+        let (gcp_metadata_address, gcp_metadata) = serve(gcp.metadata_router()).await?;
         Ok(Self {
             clock,
             tls,
@@ -144,15 +163,18 @@ impl Sandbox {
             kube,
             aws,
             azure,
+            gcp,
             vault,
             aws_address,
             agent_address,
             azure_serving,
             azure_metadata_address,
+            gcp_serving,
+            gcp_metadata_address,
             metadata_address,
             vault_serving,
             data,
-            tasks: Mutex::new(vec![serving, agent, metadata, azure_metadata]),
+            tasks: Mutex::new(vec![serving, agent, metadata, azure_metadata, gcp_metadata]),
         })
     }
 
@@ -205,14 +227,9 @@ impl Sandbox {
     }
 
     /// The environment of an operator pod whose service account stands for the client, as Azure's
-    /// webhook would inject it, and where Azure's host names are.
+    /// webhook would inject it. Azure's host names are in [`Sandbox::resolve`].
     #[must_use]
     pub fn azure_environment(&self, token: &Path, client_id: &str) -> Vec<(String, String)> {
-        let address = self.azure_serving.address();
-        let hosts: Vec<String> = azure::HOSTS
-            .iter()
-            .map(|host| format!("{host}={address}"))
-            .collect();
         [
             ("AZURE_CLIENT_ID", client_id.to_owned()),
             ("AZURE_TENANT_ID", self.azure.tenant().to_owned()),
@@ -225,10 +242,71 @@ impl Sandbox {
                 "AZURE_POD_IDENTITY_AUTHORITY_HOST",
                 format!("http://{}", self.azure_metadata_address),
             ),
-            ("KEYLESS_RESOLVE", hosts.join(",")),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    /// The environment of an operator pod on GKE: where the metadata server is.
+    #[must_use]
+    pub fn gcp_environment(&self) -> Vec<(String, String)> {
+        vec![(
+            "GCE_METADATA_HOST".to_owned(),
+            self.gcp_metadata_address.to_string(),
+        )]
+    }
+
+    /// Where the clouds' own host names are, for the operator's environment.
+    #[must_use]
+    pub fn resolve(&self) -> (String, String) {
+        let (azure, gcp) = (self.azure_serving.address(), self.gcp_serving.address());
+        let azure = azure::HOSTS.iter().map(|host| (host, azure));
+        let gcp = gcp::HOSTS.iter().map(|host| (host, gcp));
+        let rules: Vec<String> = azure
+            .chain(gcp)
+            .map(|(host, address)| format!("{host}={address}"))
+            .collect();
+        ("KEYLESS_RESOLVE".to_owned(), rules.join(","))
+    }
+
+    /// The one endpoint of every Google service, for clients that can be told an endpoint.
+    #[must_use]
+    pub fn gcp_url(&self) -> String {
+        format!("https://localhost:{}", self.gcp_serving.address().port())
+    }
+
+    /// Makes the node one of the GKE cluster `main` in `europe-west3`, whose issuer is this
+    /// sandbox's, with the pod of `namespace/service_account` on it. Its metadata server serves
+    /// the pod's own identity, or that of the Google service account `account`.
+    pub fn run_on_gke(&self, namespace: &str, service_account: &str, account: Option<&str>) {
+        let (project, location, cluster) = (self.gcp.project(), GKE_LOCATION, GKE_CLUSTER);
+        self.gcp
+            .create_cluster(project, location, cluster, self.issuer.url());
+        let audiences = [format!("{project}.svc.id.goog")];
+        let (issuer, namespace, name) = (
+            self.issuer.clone(),
+            namespace.to_owned(),
+            service_account.to_owned(),
+        );
+        let uid = self
+            .kube
+            .service_account_uid(&namespace, &name)
+            .unwrap_or_default();
+        let token = TokenSource::new(move || {
+            let minted = issuer.mint(Mint {
+                namespace: &namespace,
+                service_account: &name,
+                uid: &uid,
+                audiences: &audiences,
+                ttl: TOKEN_LIFE,
+                pod: None,
+                secret: None,
+            });
+            minted.ok().map(|(token, _)| token)
+        });
+        let account = account.map(str::to_owned);
+        self.gcp
+            .run_on_gke(project, location, cluster, Pod { token, account });
     }
 
     /// The file with the authority's certificate, what `SSL_CERT_FILE` is set to. Only a sandbox

@@ -50,7 +50,11 @@ impl World {
             ("SSL_CERT_FILE".to_owned(), file)
         });
         let azure = sandbox.azure_environment(&self.ring.azure_token, client);
-        azure.into_iter().chain(authority).collect()
+        azure
+            .into_iter()
+            .chain([sandbox.resolve()])
+            .chain(authority)
+            .collect()
     }
 
     /// Makes or remakes this scenario's vault, empty.

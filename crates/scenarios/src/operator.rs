@@ -171,7 +171,13 @@ impl Running {
             let file = file.display().to_string();
             ("SSL_CERT_FILE".to_owned(), file)
         });
-        let environment: Environment = aws.into_iter().chain(azure).chain(authority).collect();
+        let environment: Environment = aws
+            .into_iter()
+            .chain(azure)
+            .chain(sandbox.gcp_environment())
+            .chain([sandbox.resolve()])
+            .chain(authority)
+            .collect();
         let options = Options {
             metrics_addr: wish.metrics_addr,
             live_addr: None,

@@ -81,7 +81,8 @@ impl Stage {
             .operator_environment(&token, &role_arn(&sandbox))
             .into_iter()
             .chain(sandbox.azure_environment(&azure_token, &identity.client_id))
-            .chain([("SSL_CERT_FILE".to_owned(), file)])
+            .chain(sandbox.gcp_environment())
+            .chain([sandbox.resolve(), ("SSL_CERT_FILE".to_owned(), file)])
             .collect();
         let (stop, operator) = start_operator(config, environment)?;
         Ok(Self {

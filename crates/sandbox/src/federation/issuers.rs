@@ -186,19 +186,8 @@ impl Issuers {
 }
 
 fn client(roots: &str, hosts: &BTreeMap<String, SocketAddr>) -> Result<reqwest::Client, String> {
-    let mut store = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(roots.as_bytes()) {
-        let certificate = certificate.map_err(|e| e.to_string())?;
-        store.add(certificate).map_err(|e| e.to_string())?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(store)
-        .with_no_client_auth();
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls(roots)?)
         .redirect(reqwest::redirect::Policy::none())
         .https_only(true)
         .no_proxy()
@@ -207,4 +196,19 @@ fn client(roots: &str, hosts: &BTreeMap<String, SocketAddr>) -> Result<reqwest::
         builder = builder.resolve(host, *address);
     }
     builder.build().map_err(|e| e.to_string())
+}
+
+/// TLS that trusts `roots` and nothing else.
+pub(crate) fn tls(roots: &str) -> Result<rustls::ClientConfig, String> {
+    let mut store = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(roots.as_bytes()) {
+        let certificate = certificate.map_err(|e| e.to_string())?;
+        store.add(certificate).map_err(|e| e.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(store)
+        .with_no_client_auth())
 }

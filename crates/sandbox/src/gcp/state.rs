@@ -1,0 +1,121 @@
+//! Everything this cloud remembers.
+//!
+//! Owns: the records of every service and the counters. Refuses: rules; those are with the
+//! services.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::faults::Faults;
+use super::iam::Policy;
+use super::metadata::Node;
+use super::pool::{Pool, Provider};
+use super::secret_manager::Secret;
+use super::token::Grant;
+use crate::issuer::SigningKey;
+
+/// How often an API was called and how often it refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// All calls.
+    pub total: u64,
+    /// Those answered with an error of any kind.
+    pub refused: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// By id.
+    pub projects: BTreeMap<String, Project>,
+    /// By project number and id.
+    pub pools: BTreeMap<(String, String), Pool>,
+    /// GKE clusters by `projects/P/locations/L/clusters/C`.
+    pub clusters: BTreeMap<String, Cluster>,
+    /// By e-mail address.
+    pub accounts: BTreeMap<String, Account>,
+    /// By canonical name, which has the project's number.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Access tokens.
+    pub tokens: HashMap<String, Grant>,
+    pub node: Node,
+    pub faults: Faults,
+    /// By service and API.
+    pub calls: BTreeMap<(String, String), Calls>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Project {
+    pub id: String,
+    pub number: String,
+    pub policy: Policy,
+    /// APIs that are not enabled, by host name.
+    pub disabled: BTreeSet<String>,
+}
+
+/// A GKE cluster with Workload Identity.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    /// Of its tokens.
+    pub issuer: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub email: String,
+    pub unique_id: String,
+    pub project: String,
+    pub disabled: bool,
+    /// Who may act as it.
+    pub policy: Policy,
+    /// By id.
+    pub keys: BTreeMap<String, Arc<SigningKey>>,
+}
+
+impl State {
+    pub fn create_project(&mut self, id: &str, number: &str) {
+        let project = Project {
+            id: id.to_owned(),
+            number: number.to_owned(),
+            policy: Policy::default(),
+            disabled: BTreeSet::new(),
+        };
+        self.projects.insert(id.to_owned(), project);
+    }
+
+    /// A project by id or number.
+    pub fn project(&self, name: &str) -> Option<&Project> {
+        self.projects
+            .get(name)
+            .or_else(|| self.projects.values().find(|p| p.number == name))
+    }
+
+    /// As [`State::project`], to change it.
+    pub fn project_mut(&mut self, name: &str) -> Option<&mut Project> {
+        let id = self.project(name)?.id.clone();
+        self.projects.get_mut(&id)
+    }
+
+    /// A provider that takes tokens: neither it nor its pool is disabled or deleted.
+    pub fn provider(&self, number: &str, pool: &str, provider: &str) -> Option<&Provider> {
+        let pool = self.pools.get(&(number.to_owned(), pool.to_owned()))?;
+        let provider = pool.providers.get(provider)?;
+        let stopped = pool.disabled || pool.deleted || provider.disabled || provider.deleted;
+        (!stopped).then_some(provider)
+    }
+
+    /// An account by e-mail address or unique id.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts
+            .get(name)
+            .or_else(|| self.accounts.values().find(|a| a.unique_id == name))
+    }
+
+    pub fn count(&mut self, service: &str, api: &str, refused: bool) {
+        let calls = self
+            .calls
+            .entry((service.to_owned(), api.to_owned()))
+            .or_default();
+        calls.total += 1;
+        calls.refused += u64::from(refused);
+    }
+}
