@@ -35,6 +35,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("deploy/crds/secretstores.yaml", &["crds", "secretstores"]),
     ("deploy/rbac.yaml", &["manifests", "rbac"]),
     ("deploy/operator.yaml", &["manifests", "operator"]),
+    ("charts/keyless/files/rights.yaml", &["manifests", "rights"]),
     ("docs/reference/cli.md", &["reference", "cli"]),
     ("docs/reference/metrics.md", &["reference", "metrics"]),
     ("docs/errors/README.md", &["reference", "errors"]),
@@ -64,6 +65,9 @@ const FILES: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Copies of generated files: where the chart has the CRDs.
+const COPIES: (&str, &str) = ("deploy/crds", "charts/keyless/files/crds");
+
 /// Writes or checks every generated file.
 pub fn run(args: &Args) -> Result<()> {
     let root = cache::workspace();
@@ -76,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
     let binary = target.join("debug/keyless");
-    let mut drifted = Vec::new();
+    let mut drifted: Vec<String> = Vec::new();
     for (file, arguments) in FILES {
         let output = Command::new(&binary)
             .args(*arguments)
@@ -93,12 +97,13 @@ pub fn run(args: &Args) -> Result<()> {
             continue;
         }
         if args.check {
-            drifted.push(*file);
+            drifted.push((*file).to_owned());
         } else {
             write(&path, &output.stdout)?;
             eprintln!("xtask: wrote {file}");
         }
     }
+    drifted.extend(copies(&root, args.check)?);
     if args.check {
         conformance::check(&root)?;
     }
@@ -109,6 +114,39 @@ pub fn run(args: &Args) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Writes or checks the copies; what differs, if they are only checked.
+fn copies(root: &Path, check: bool) -> Result<Vec<String>> {
+    let (from, to) = (root.join(COPIES.0), root.join(COPIES.1));
+    let names = |folder: &Path| -> Result<Vec<String>> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    };
+    let (wanted, present) = (names(&from)?, names(&to)?);
+    let mut drifted = Vec::new();
+    for name in &wanted {
+        let content = fs::read(from.join(name))?;
+        if fs::read(to.join(name)).is_ok_and(|present| present == content) {
+            continue;
+        }
+        if check {
+            drifted.push(format!("{}/{name}", COPIES.1));
+        } else {
+            write(&to.join(name), &content)?;
+            eprintln!("xtask: wrote {}/{name}", COPIES.1);
+        }
+    }
+    for name in present.iter().filter(|name| !wanted.contains(name)) {
+        if check {
+            drifted.push(format!("{}/{name}", COPIES.1));
+        } else {
+            fs::remove_file(to.join(name))?;
+            eprintln!("xtask: removed {}/{name}", COPIES.1);
+        }
+    }
+    Ok(drifted)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

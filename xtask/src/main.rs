@@ -1,4 +1,4 @@
-//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `generate`, `fuzz`, `deny`.
+//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `helm`, `generate`, `fuzz`, `deny`.
 //!
 //! Owns: what must be built or fetched before the tests can run, and the generated files.
 //! Refuses: anything that a plain `cargo` command already does.
@@ -8,6 +8,7 @@ mod conformance;
 mod deny;
 mod fuzz;
 mod generate;
+mod helm;
 mod test;
 mod testbed;
 
@@ -31,6 +32,8 @@ enum Task {
     Test(test::Args),
     /// Build kube-apiserver, kube-controller-manager, etcd and kubectl; print their folder
     Testbed,
+    /// Build Helm for the tests of the chart; print its path
+    Helm,
     /// Write the generated files: CRDs, manifests, CLI reference
     Generate(generate::Args),
     /// Fuzz the readers of what users write, and compare random templates with Go
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Test(args) => test::run(&args),
         Task::Testbed => testbed::print(),
+        Task::Helm => helm::print(),
         Task::Generate(args) => generate::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Deny => deny::run(),

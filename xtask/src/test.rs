@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::cache;
+use crate::helm::{self, Helm};
 use crate::testbed::{self, Testbed};
 
 /// Arguments of `cargo xtask test`.
@@ -30,6 +31,12 @@ pub fn run(args: &Args) -> Result<()> {
         match testbed::ensure()? {
             Testbed::Ready(dir) => environment.push(("KEYLESS_TESTBED", dir)),
             Testbed::Missing(why) => skipped.push(format!("the real kube-apiserver ring: {why}")),
+        }
+    }
+    if !args.no_real {
+        match helm::ensure()? {
+            Helm::Ready(program) => environment.push(("KEYLESS_HELM", program)),
+            Helm::Missing(why) => skipped.push(format!("the Helm chart's tests: {why}")),
         }
     }
     let cargo = |rest: &[String]| {

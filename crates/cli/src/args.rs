@@ -18,11 +18,15 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run the operator: sync ExternalSecrets into Secrets
+    // As Go's flags: the last one counts. A chart's extraArgs may repeat what the chart sets.
+    #[command(args_override_self = true)]
     Controller(Box<crate::controller::Flags>),
     /// Render an ExternalSecret's templates offline, as a sync would
     Template(crate::template::Flags),
     /// Show what a sync would create, change or remove, without values and without writing
     Plan(Box<crate::plan::Flags>),
+    /// Find out what would differ before keyless takes over from External Secrets Operator
+    Migrate(crate::migrate::Flags),
     /// Put the whole story on this machine: Kubernetes, its issuer, the clouds and the operator
     Sandbox(crate::sandbox::Flags),
     /// Measure the operator beside the raw ceiling of the same API server

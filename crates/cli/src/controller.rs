@@ -1,5 +1,7 @@
 //! `keyless controller`: the flags of External Secrets Operator's controller, and the operator.
 
+mod ignored;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cluster;
 use crate::outcome::Outcome;
+pub use ignored::{Ignored, why};
 
 /// Flags of `keyless controller`. Names and defaults are those that users of the API know.
 #[derive(clap::Args)]
@@ -66,6 +69,12 @@ pub struct Flags {
     /// Add the labels app.kubernetes.io/* of an ExternalSecret to its metrics
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     enable_extended_metric_labels: bool,
+    /// What begins an action in a template; {{ if empty
+    #[arg(long, default_value = "", hide_default_value = true)]
+    template_left_delimiter: String,
+    /// What ends an action in a template; }} if empty
+    #[arg(long, default_value = "", hide_default_value = true)]
+    template_right_delimiter: String,
     /// Let ExternalSecrets write objects of other kinds than Secret (spec.target.manifest). Whoever may write an ExternalSecret then writes with the operator's rights on these kinds
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     unsafe_allow_generic_targets: bool,
@@ -77,66 +86,6 @@ pub struct Flags {
     status_interval: Duration,
     #[command(flatten)]
     ignored: Ignored,
-}
-
-/// Flags that are accepted and mean nothing here; each is named in the log when given.
-#[derive(clap::Args)]
-#[group(skip)]
-struct Ignored {
-    /// No effect: the API server's own priority and fairness limits the operator
-    #[arg(long, value_name = "N", help_heading = "Accepted without effect")]
-    client_qps: Option<String>,
-    /// No effect: see --client-qps
-    #[arg(long, value_name = "N", help_heading = "Accepted without effect")]
-    client_burst: Option<String>,
-    /// No effect: bodies of Secrets are never cached
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
-    enable_secrets_caching: Option<String>,
-    /// No effect: ConfigMaps are never cached
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
-    enable_configmaps_caching: Option<String>,
-    /// No effect: managed Secrets are always watched, by metadata
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
-    enable_managed_secrets_caching: Option<String>,
-    /// No effect: there is no cache that could mismatch
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
-    enable_secret_api_read_on_cache_mismatch: Option<String>,
-    /// No effect: log times are RFC 3339
-    #[arg(long, value_name = "NAME", help_heading = "Accepted without effect")]
-    zap_time_encoding: Option<String>,
-    /// No effect: HTTP/2 is used wherever the peer speaks it
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", help_heading = "Accepted without effect")]
-    enable_http2: Option<String>,
-}
-
-impl Ignored {
-    fn given(&self) -> Vec<&'static str> {
-        [
-            ("--client-qps", self.client_qps.is_some()),
-            ("--client-burst", self.client_burst.is_some()),
-            (
-                "--enable-secrets-caching",
-                self.enable_secrets_caching.is_some(),
-            ),
-            (
-                "--enable-configmaps-caching",
-                self.enable_configmaps_caching.is_some(),
-            ),
-            (
-                "--enable-managed-secrets-caching",
-                self.enable_managed_secrets_caching.is_some(),
-            ),
-            (
-                "--enable-secret-api-read-on-cache-mismatch",
-                self.enable_secret_api_read_on_cache_mismatch.is_some(),
-            ),
-            ("--zap-time-encoding", self.zap_time_encoding.is_some()),
-            ("--enable-http2", self.enable_http2.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(name, given)| given.then_some(name))
-        .collect()
-    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -169,6 +118,8 @@ impl Flags {
             flood_gate: self.enable_flood_gate,
             generic_targets: self.unsafe_allow_generic_targets,
             link_local_webhooks: self.unsafe_allow_link_local_webhooks,
+            template_left_delimiter: self.template_left_delimiter.clone(),
+            template_right_delimiter: self.template_right_delimiter.clone(),
             extended_metric_labels: self.enable_extended_metric_labels,
             status_interval: self.status_interval,
             leader_election: self.enable_leader_election.then(|| LeaderElection {
@@ -195,11 +146,23 @@ fn own_namespace() -> String {
         .unwrap_or_else(|| "default".to_owned())
 }
 
+/// A level or filter as given, with the levels of zap that tracing does not have.
+fn level_of(given: &str) -> &str {
+    match given {
+        "dpanic" | "panic" | "fatal" => "error",
+        given => given,
+    }
+}
+
 /// Log lines on standard error: for people on a terminal, JSON elsewhere.
 pub fn log(level: &str) -> Result<()> {
     use std::io::IsTerminal as _;
-    let filter = EnvFilter::try_new(format!("{level},{}", keyless_identity::sdk::LOG_LIMIT))
-        .with_context(|| format!("--loglevel {level:?} is no level and no filter"))?;
+    let filter = EnvFilter::try_new(format!(
+        "{},{}",
+        level_of(level),
+        keyless_identity::sdk::LOG_LIMIT
+    ))
+    .with_context(|| format!("--loglevel {level:?} is no level and no filter"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -216,10 +179,10 @@ pub fn log(level: &str) -> Result<()> {
 /// Runs the operator until SIGTERM or Ctrl-C.
 pub fn run(flags: Flags) -> Result<Outcome> {
     log(&flags.loglevel)?;
-    for name in flags.ignored.given() {
+    if let Some(names) = flags.ignored.line() {
         tracing::warn!(
-            flag = name,
-            "accepted without effect, see `keyless controller --help`"
+            flags = names,
+            "accepted without effect; `keyless controller --help` says why"
         );
     }
     // One thread: the operator waits for others nearly all of its time, and a second thread
@@ -261,3 +224,6 @@ pub async fn shutdown() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

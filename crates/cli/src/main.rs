@@ -7,6 +7,7 @@ mod controller;
 mod crds;
 mod manifest_files;
 mod manifests;
+mod migrate;
 mod outcome;
 mod plan;
 mod reference;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Controller(flags) => controller::run(*flags),
         Command::Template(flags) => template::run(&flags),
         Command::Plan(flags) => plan::run(&flags),
+        Command::Migrate(flags) => migrate::run(&flags),
         Command::Sandbox(flags) => sandbox::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Crds(flags) => crds::run(&flags),

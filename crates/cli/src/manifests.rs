@@ -1,4 +1,7 @@
-//! `keyless manifests`: what an installation needs beside the CRDs, made from one table of rights.
+//! `keyless manifests`: what an installation without Helm needs beside the CRDs, and the table of
+//! rights that the chart reads. Whoever has Helm takes `charts/keyless`.
+
+mod rights;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::outcome::Outcome;
+use rights::{Need, Place, RULES, Rule, list};
 
 /// Flags of `keyless manifests`.
 #[derive(clap::Args)]
@@ -20,6 +24,21 @@ pub struct Flags {
     /// Image of the operator
     #[arg(long, default_value = "ghcr.io/keyless/keyless:latest")]
     image: String,
+    /// A namespace whose service accounts stores may name (serviceAccountRef); may be repeated. The operator may create tokens there
+    #[arg(long = "token-namespace", value_name = "NAMESPACE")]
+    token_namespaces: Vec<String>,
+    /// The operator may create tokens for the service accounts of every namespace
+    #[arg(long, conflicts_with = "token_namespaces")]
+    tokens_everywhere: bool,
+}
+
+/// For whose service accounts the operator may create tokens.
+#[derive(Clone, Copy, Debug)]
+pub enum Tokens<'a> {
+    /// Those of all namespaces.
+    Everywhere,
+    /// Those of these namespaces.
+    In(&'a [String]),
 }
 
 /// A part of an installation.
@@ -29,96 +48,26 @@ enum Part {
     Rbac,
     /// The Deployment and the Service of its metrics
     Operator,
+    /// The table of rights that the Helm chart reads
+    Rights,
 }
 
-/// One rule of the operator's ClusterRole, with the reason it is needed.
-struct Rule {
-    why: &'static str,
-    groups: &'static [&'static str],
-    resources: &'static [&'static str],
-    verbs: &'static [&'static str],
+impl Flags {
+    fn tokens(&self) -> Tokens<'_> {
+        if self.tokens_everywhere {
+            Tokens::Everywhere
+        } else {
+            Tokens::In(&self.token_namespaces)
+        }
+    }
 }
-
-const RULES: &[Rule] = &[
-    Rule {
-        why: "the objects that say what to sync",
-        groups: &["external-secrets.io"],
-        resources: &[
-            "externalsecrets",
-            "secretstores",
-            "clustersecretstores",
-            "clusterexternalsecrets",
-        ],
-        verbs: &["get", "list", "watch"],
-    },
-    Rule {
-        why: "their status; finalizers of another operator are removed at deletion",
-        groups: &["external-secrets.io"],
-        resources: &[
-            "externalsecrets",
-            "externalsecrets/status",
-            "externalsecrets/finalizers",
-            "secretstores/status",
-            "clustersecretstores/status",
-            "clusterexternalsecrets",
-            "clusterexternalsecrets/status",
-            "clusterexternalsecrets/finalizers",
-        ],
-        verbs: &["update", "patch"],
-    },
-    Rule {
-        why: "what a ClusterExternalSecret makes in each of its namespaces",
-        groups: &["external-secrets.io"],
-        resources: &["externalsecrets"],
-        verbs: &["create", "delete"],
-    },
-    Rule {
-        why: "the Secrets that are written, and credentials that stores name",
-        groups: &[""],
-        resources: &["secrets"],
-        verbs: &[
-            "get", "list", "watch", "create", "update", "patch", "delete",
-        ],
-    },
-    Rule {
-        why: "which role a service account stands for, certificate authorities and templates; list \
-              and watch are used only while something depends on one, and may be taken away: then \
-              a change is noticed at the next refresh",
-        groups: &[""],
-        resources: &["serviceaccounts", "configmaps"],
-        verbs: &["get", "list", "watch"],
-    },
-    Rule {
-        why: "tokens for the service accounts that stores name in serviceAccountRef",
-        groups: &[""],
-        resources: &["serviceaccounts/token"],
-        verbs: &["create"],
-    },
-    Rule {
-        why: "the conditions of ClusterSecretStores, the namespaces of ClusterExternalSecrets",
-        groups: &[""],
-        resources: &["namespaces"],
-        verbs: &["get", "list", "watch"],
-    },
-    Rule {
-        why: "finalizers that External Secrets Operator left on namespaces are taken off",
-        groups: &[""],
-        resources: &["namespaces"],
-        verbs: &["patch"],
-    },
-    Rule {
-        why: "what happened, told on the object",
-        groups: &[""],
-        resources: &["events"],
-        verbs: &["create", "patch"],
-    },
-];
 
 /// Prints one part.
 pub fn run(flags: &Flags) -> Result<Outcome> {
     let text = match flags.part {
-        Part::Rbac => rbac(&flags.namespace)?,
+        Part::Rbac => rbac(&flags.namespace, flags.tokens())?,
         Part::Operator => operator(&flags.namespace, &flags.image),
+        Part::Rights => rights::table(),
     };
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -130,8 +79,8 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
 ///
 /// # Errors
 /// Never in practice: the text is this file's own.
-pub fn rbac_objects(namespace: &str) -> Result<Vec<Value>> {
-    let text = rbac(namespace)?;
+pub fn rbac_objects(namespace: &str, tokens: Tokens<'_>) -> Result<Vec<Value>> {
+    let text = rbac(namespace, tokens)?;
     text.split("\n---\n")
         .map(|document| serde_saphyr::from_str(document).context("a generated manifest is no YAML"))
         .collect()
@@ -161,27 +110,21 @@ pub fn path_of(object: &Value) -> Result<String> {
     })
 }
 
-fn list(items: &[&str]) -> String {
-    let quoted: Vec<String> = items
-        .iter()
-        .map(|i| {
-            if i.is_empty() {
-                "\"\"".to_owned()
-            } else {
-                (*i).to_owned()
-            }
-        })
-        .collect();
-    format!("[{}]", quoted.join(", "))
-}
-
-fn rbac(namespace: &str) -> Result<String> {
-    let mut out = format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n---\n\
-         apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: external-secrets\n  namespace: {namespace}\n---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: external-secrets-controller\nrules:\n"
-    );
-    for rule in RULES {
+/// One role and its binding to the operator's service account; `at` is its namespace, if it has one.
+fn role(
+    out: &mut String,
+    name: &str,
+    namespace: &str,
+    at: Option<&str>,
+    rules: impl Iterator<Item = &'static Rule>,
+) -> std::fmt::Result {
+    let prefix = if at.is_some() { "" } else { "Cluster" };
+    let place = at.map_or_else(String::new, |at| format!("\n  namespace: {at}"));
+    write!(
+        out,
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {prefix}Role\nmetadata:\n  name: {name}{place}\nrules:\n"
+    )?;
+    for rule in rules {
         write!(
             out,
             "  # {}\n  - apiGroups: {}\n    resources: {}\n    verbs: {}\n",
@@ -193,18 +136,52 @@ fn rbac(namespace: &str) -> Result<String> {
     }
     write!(
         out,
-        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata:\n  name: external-secrets-controller\n\
-         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: external-secrets-controller\n\
-         subjects:\n  - kind: ServiceAccount\n    name: external-secrets\n    namespace: {namespace}\n\
-         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: external-secrets-leaderelection\n  namespace: {namespace}\n\
-         rules:\n  # who leads when there are several replicas\n  - apiGroups: [coordination.k8s.io]\n    resources: [leases]\n    verbs: [get, create, update, patch]\n\
-         ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: external-secrets-leaderelection\n  namespace: {namespace}\n\
-         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: external-secrets-leaderelection\n\
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {prefix}RoleBinding\nmetadata:\n  name: {name}{place}\n\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {name}\n\
          subjects:\n  - kind: ServiceAccount\n    name: external-secrets\n    namespace: {namespace}\n"
+    )
+}
+
+fn rbac(namespace: &str, tokens: Tokens<'_>) -> Result<String> {
+    let mut out = format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {namespace}\n---\n\
+         apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: external-secrets\n  namespace: {namespace}\n"
+    );
+    let everywhere = matches!(tokens, Tokens::Everywhere);
+    let controller = RULES
+        .iter()
+        .filter(|rule| rule.place != Place::Own && (everywhere || rule.need != Need::Tokens));
+    role(
+        &mut out,
+        "external-secrets-controller",
+        namespace,
+        None,
+        controller,
     )?;
+    let own = RULES.iter().filter(|rule| rule.place == Place::Own);
+    role(
+        &mut out,
+        "external-secrets-leaderelection",
+        namespace,
+        Some(namespace),
+        own,
+    )?;
+    if let Tokens::In(namespaces) = tokens {
+        for at in namespaces {
+            let rules = RULES.iter().filter(|rule| rule.need == Need::Tokens);
+            role(
+                &mut out,
+                "external-secrets-tokens",
+                namespace,
+                Some(at),
+                rules,
+            )?;
+        }
+    }
     Ok(out)
 }
 
+/// The Deployment as the chart makes it by default, and a Service for the metrics.
 fn operator(namespace: &str, image: &str) -> String {
     format!(
         "apiVersion: apps/v1
@@ -222,25 +199,40 @@ spec:
       labels: {{app.kubernetes.io/name: external-secrets}}
     spec:
       serviceAccountName: external-secrets
-      securityContext:
-        runAsNonRoot: true
-        runAsUser: 65532
-        seccompProfile: {{type: RuntimeDefault}}
       containers:
-        - name: keyless
+        - name: external-secrets
           image: {image}
-          args: [controller]
+          args: [controller, --loglevel=info, \"--metrics-addr=:8080\", \"--live-addr=:8082\"]
           ports:
-            - {{name: metrics, containerPort: 8080}}
-            - {{name: live, containerPort: 8082}}
+            - {{name: metrics, containerPort: 8080, protocol: TCP}}
+            - {{name: live, containerPort: 8082, protocol: TCP}}
           livenessProbe:
-            httpGet: {{path: /healthz, port: live}}
+            httpGet: {{path: /healthz, port: 8082}}
+            initialDelaySeconds: 10
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 5
+            successThreshold: 1
           readinessProbe:
-            httpGet: {{path: /readyz, port: live}}
+            httpGet: {{path: /readyz, port: 8082}}
+            initialDelaySeconds: 1
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 3
+            successThreshold: 1
+          env:
+            - name: POD_NAMESPACE
+              valueFrom: {{fieldRef: {{fieldPath: metadata.namespace}}}}
+          resources:
+            requests: {{cpu: 10m, memory: 64Mi}}
+            limits: {{memory: 256Mi}}
           securityContext:
+            runAsNonRoot: true
+            runAsUser: 1000
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
             capabilities: {{drop: [ALL]}}
+            seccompProfile: {{type: RuntimeDefault}}
 ---
 apiVersion: v1
 kind: Service
@@ -251,7 +243,7 @@ metadata:
 spec:
   selector: {{app.kubernetes.io/name: external-secrets}}
   ports:
-    - {{name: metrics, port: 8080, targetPort: metrics}}
+    - {{name: metrics, port: 8080, targetPort: metrics, protocol: TCP}}
 "
     )
 }
@@ -260,63 +252,42 @@ spec:
 mod tests {
     use super::*;
 
-    /// CVE-2024-45041 was a helper pod with a cluster-wide role: one pod's token was the cluster.
-    /// There is one service account here, and its role has no way to more than it says.
-    #[test]
-    fn the_operators_rights_are_bounded() {
-        let objects = rbac_objects("external-secrets").unwrap();
-        let of = |kind: &str| objects.iter().filter(|o| o["kind"] == kind).count();
-        assert_eq!((of("ServiceAccount"), of("ClusterRole")), (1, 1));
-        assert_eq!((of("ClusterRoleBinding"), of("RoleBinding")), (1, 1));
-        let elevating = [
-            "*",
-            "escalate",
-            "bind",
-            "impersonate",
-            "approve",
-            "sign",
-            "deletecollection",
-        ];
-        for rule in RULES {
-            for verb in rule.verbs {
-                assert!(!elevating.contains(verb), "{}: {verb}", rule.why);
-            }
-            for group in rule.groups {
-                assert!(
-                    ![
-                        "*",
-                        "rbac.authorization.k8s.io",
-                        "admissionregistration.k8s.io",
-                        "apiextensions.k8s.io",
-                        "certificates.k8s.io"
-                    ]
-                    .contains(group),
-                    "{}: {group}",
-                    rule.why
-                );
-            }
-            for resource in rule.resources {
-                assert!(!resource.contains('*'), "{}: {resource}", rule.why);
-                assert!(!resource.starts_with("nodes"), "{}: {resource}", rule.why);
-                assert!(
-                    !["pods/exec", "pods/attach", "pods/ephemeralcontainers"].contains(resource),
-                    "{}: {resource}",
-                    rule.why
-                );
-            }
-            if rule.resources.contains(&"serviceaccounts/token") {
-                assert_eq!((rule.resources.len(), rule.verbs), (1, &["create"][..]));
-            }
-            if rule.resources.contains(&"serviceaccounts") {
-                let reads = ["get", "list", "watch"];
-                assert!(rule.verbs.iter().all(|v| reads.contains(v)), "{}", rule.why);
-            }
-        }
+    fn creates_tokens(role: &Value) -> bool {
+        role.to_string().contains("serviceaccounts/token")
     }
 
-    /// What is not cluster-wide need not be: the Lease, in the operator's own namespace.
+    /// One service account, and its token may be had for nobody else's unless somebody asks for it.
     #[test]
-    fn leases_are_a_matter_of_the_own_namespace() {
-        assert!(RULES.iter().all(|rule| !rule.resources.contains(&"leases")));
+    fn tokens_are_created_only_where_asked_for() {
+        let namespaces = ["team-a".to_owned(), "team-b".to_owned()];
+        for (tokens, cluster, roles) in [
+            (Tokens::In(&[]), false, 0),
+            (Tokens::In(&namespaces), false, 2),
+            (Tokens::Everywhere, true, 0),
+        ] {
+            let objects = rbac_objects("external-secrets", tokens).unwrap();
+            let of = |kind: &str| objects.iter().filter(|o| o["kind"] == kind).count();
+            assert_eq!((of("ServiceAccount"), of("ClusterRole")), (1, 1));
+            assert_eq!(of("ClusterRoleBinding"), 1);
+            assert_eq!((of("Role"), of("RoleBinding")), (1 + roles, 1 + roles));
+            for role in objects.iter().filter(|o| o["kind"] == "ClusterRole") {
+                assert_eq!(creates_tokens(role), cluster, "{tokens:?}");
+            }
+            let found = objects
+                .iter()
+                .filter(|o| o["kind"] == "Role" && creates_tokens(o));
+            let found: Vec<&str> = found
+                .map(|o| o["metadata"]["namespace"].as_str().unwrap())
+                .collect();
+            let wanted: &[&str] = if roles == 0 {
+                &[]
+            } else {
+                &["team-a", "team-b"]
+            };
+            assert_eq!(found, wanted);
+            for object in &objects {
+                path_of(object).unwrap();
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use keyless_secret::diff::FingerprintKey;
 use crate::cluster;
 use crate::manifest_files::{self, Encoding, Manifests};
 use crate::outcome::Outcome;
-use show::Format;
+pub use show::Format;
 
 /// Flags of `keyless plan`.
 #[derive(clap::Args)]

@@ -16,6 +16,7 @@ use crate::effects::{Effect, Effects};
 use crate::events::Events;
 use crate::external_secret::store_ref;
 use crate::index::{Demand, Disturbed, Index, Wakes, Work};
+use crate::metrics::Reconciles;
 use crate::object::ObjectKey;
 use crate::options::Options;
 use crate::render::SharedEngine;
@@ -38,6 +39,8 @@ pub struct Counters {
     pub panics: AtomicU64,
     /// How long reconciles of ExternalSecrets took.
     pub durations: Histogram,
+    /// Reconciles of every kind.
+    pub reconciles: Reconciles,
     /// Watches that failed.
     pub interrupted: AtomicU64,
     /// Objects that no event could be decoded of.

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::index::Work;
+use crate::metrics::Ended;
 use crate::schedule::{Lane, Moment, backoff, phase};
 use crate::sinks::Feed;
 use crate::{Error, cluster_external_secret, external_secret, store};
@@ -73,6 +74,8 @@ async fn until(context: &Context, due: Option<Moment>) {
 }
 
 async fn one(context: Arc<Context>, work: Work, lane: Lane) {
+    let started = tokio::time::Instant::now();
+    context.counters.reconciles.begin(&work);
     let reconcile = async {
         match &work {
             Work::ExternalSecret(key) => external_secret::reconcile(&context, key, lane).await,
@@ -96,6 +99,9 @@ async fn one(context: Arc<Context>, work: Work, lane: Lane) {
             ))
         }
     };
+    let ended = Ended::of(next.map(|(lane, _)| lane));
+    let took = started.elapsed();
+    context.counters.reconciles.end(&work, ended, took);
     context.state().scheduler.done(&work, next);
     context.news.notify_one();
 }

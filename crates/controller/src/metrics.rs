@@ -4,180 +4,23 @@
 //! object, and none costs memory in between. The names without `keyless_` are those that
 //! dashboards for the API know.
 
+mod reconciles;
+mod reference;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use keyless_api::ReferenceKind;
-use keyless_metrics::{Metric, Text};
+use keyless_metrics::Text;
+
+pub(crate) use reconciles::{Ended, Reconciles};
+pub use reference::REFERENCE;
 
 use crate::backends::Usage;
 use crate::context::Context;
 use crate::dependencies::Health;
 use crate::object::{ExternalSecret, json_map};
 use crate::schedule::Lane;
-
-const OBJECT: &[&str] = &["name", "namespace"];
-const CONDITION: &[&str] = &["name", "namespace", "condition", "status"];
-
-/// Every metric.
-pub const REFERENCE: &[Metric] = &[
-    Metric {
-        name: "externalsecret_sync_calls_total",
-        kind: "counter",
-        labels: OBJECT,
-        help: "Reconciles of an ExternalSecret",
-    },
-    Metric {
-        name: "externalsecret_sync_calls_error",
-        kind: "counter",
-        labels: OBJECT,
-        help: "Failed reconciles of an ExternalSecret",
-    },
-    Metric {
-        name: "externalsecret_reconcile_duration",
-        kind: "gauge",
-        labels: OBJECT,
-        help: "Nanoseconds of the last reconcile of an ExternalSecret",
-    },
-    Metric {
-        name: "externalsecret_status_condition",
-        kind: "gauge",
-        labels: CONDITION,
-        help: "Condition of an ExternalSecret: 1 for the status it has",
-    },
-    Metric {
-        name: "secretstore_status_condition",
-        kind: "gauge",
-        labels: CONDITION,
-        help: "Condition of a SecretStore: 1 for the status it has",
-    },
-    Metric {
-        name: "secretstore_reconcile_duration",
-        kind: "gauge",
-        labels: OBJECT,
-        help: "Nanoseconds of the last validation of a SecretStore",
-    },
-    Metric {
-        name: "clustersecretstore_status_condition",
-        kind: "gauge",
-        labels: CONDITION,
-        help: "Condition of a ClusterSecretStore: 1 for the status it has",
-    },
-    Metric {
-        name: "clustersecretstore_reconcile_duration",
-        kind: "gauge",
-        labels: OBJECT,
-        help: "Nanoseconds of the last validation of a ClusterSecretStore",
-    },
-    Metric {
-        name: "clusterexternalsecret_status_condition",
-        kind: "gauge",
-        labels: CONDITION,
-        help: "Condition of a ClusterExternalSecret: 1 for the status it has",
-    },
-    Metric {
-        name: "clusterexternalsecret_reconcile_duration",
-        kind: "gauge",
-        labels: OBJECT,
-        help: "Nanoseconds of the last reconcile of a ClusterExternalSecret",
-    },
-    Metric {
-        name: "externalsecret_provider_api_calls_count",
-        kind: "counter",
-        labels: &["provider", "call", "status"],
-        help: "Calls to providers",
-    },
-    Metric {
-        name: "keyless_provider_calls_total",
-        kind: "counter",
-        labels: &["provider", "call", "outcome", "saved"],
-        help: "Calls to providers by outcome (success, or the class of failure), and with outcome saved the reads that needed none, by reason: coalesced, batched or cached",
-    },
-    Metric {
-        name: "keyless_provider_reads_saved_total",
-        kind: "counter",
-        labels: &["how"],
-        help: "Reads that needed no call of their own: coalesced, batched or cached",
-    },
-    Metric {
-        name: "keyless_logins_total",
-        kind: "counter",
-        labels: &["result"],
-        help: "Logins at providers: success, failed, and of those refused",
-    },
-    Metric {
-        name: "keyless_sync_duration_seconds",
-        kind: "histogram",
-        labels: &[],
-        help: "Time of one reconcile of an ExternalSecret, waiting for providers and writes included",
-    },
-    Metric {
-        name: "keyless_queue_depth",
-        kind: "gauge",
-        labels: &["lane"],
-        help: "Objects that are due, by lane",
-    },
-    Metric {
-        name: "keyless_oldest_overdue_seconds",
-        kind: "gauge",
-        labels: &[],
-        help: "How long the longest-waiting object has been due; stays small while the operator keeps up",
-    },
-    Metric {
-        name: "keyless_open_circuits",
-        kind: "gauge",
-        labels: &[],
-        help: "Stores whose calls are held back because they do not answer",
-    },
-    Metric {
-        name: "keyless_managed_secrets",
-        kind: "gauge",
-        labels: &[],
-        help: "Secrets that carry the managed label",
-    },
-    Metric {
-        name: "keyless_events_dropped_total",
-        kind: "counter",
-        labels: &[],
-        help: "Kubernetes events that were not written",
-    },
-    Metric {
-        name: "keyless_panics_total",
-        kind: "counter",
-        labels: &[],
-        help: "Reconciles that ended in a defect",
-    },
-    Metric {
-        name: "keyless_watch_failures_total",
-        kind: "counter",
-        labels: &[],
-        help: "Watches that failed and were tried again",
-    },
-    Metric {
-        name: "keyless_dependency_watch_up",
-        kind: "gauge",
-        labels: &["resource"],
-        help: "Whether changes of what ExternalSecrets and stores depend on are watched: 0 while the list is read or when the operator is not allowed to, absent if nothing depends on the kind",
-    },
-    Metric {
-        name: "keyless_dependency_watch_forbidden",
-        kind: "gauge",
-        labels: &["resource"],
-        help: "1 if the operator is not allowed to watch what ExternalSecrets and stores depend on; changes are noticed at the next refresh",
-    },
-    Metric {
-        name: "keyless_dependencies",
-        kind: "gauge",
-        labels: &[],
-        help: "Secrets, ConfigMaps and service accounts whose metadata is remembered because something depends on them",
-    },
-    Metric {
-        name: "keyless_malformed_objects_total",
-        kind: "counter",
-        labels: &[],
-        help: "Watch events whose object could not be decoded",
-    },
-];
 
 /// The labels added by `--enable-extended-metric-labels`: metric label, object label.
 const EXTENDED: [(&str, &str); 6] = [
@@ -204,6 +47,9 @@ pub fn render(context: &Context) -> String {
     usage(&mut text, &context.backends.usage());
     text.begin("keyless_sync_duration_seconds");
     context.counters.durations.write(&mut text, &[]);
+    let most = context.options.writers;
+    let queued = state.scheduler.queued();
+    context.counters.reconciles.write(&mut text, queued, most);
     text.begin("keyless_queue_depth");
     for (lane, depth) in Lane::ALL.iter().zip(state.scheduler.depth()) {
         text.sample(&[("lane", lane.as_str())], depth as f64);

@@ -22,6 +22,12 @@ pub use plan::{Action, Facts, Planned, plan};
 pub use render::{Rendered, render};
 pub use subject::{Subject, documents};
 
+/// The fields of a spec that the operator does not act upon; an object with one is not Ready.
+#[must_use]
+pub fn unsupported(spec: &keyless_api::ExternalSecretSpec) -> Vec<String> {
+    crate::external_secret::shape::unsupported(spec)
+}
+
 /// A key that nobody keeps: fingerprints under it can be compared within one plan only.
 #[must_use]
 pub fn one_time_key() -> FingerprintKey {

@@ -262,6 +262,12 @@ impl<K: Clone + Eq + Hash, G: Clone + Eq + Hash> Scheduler<K, G> {
         None
     }
 
+    /// The keys that are due and wait for their turn.
+    pub fn queued(&self) -> impl Iterator<Item = &K> {
+        let queued = self.slots.iter();
+        queued.filter_map(|(key, slot)| matches!(slot, Slot::Queued { .. }).then_some(key))
+    }
+
     /// How many keys are queued in each lane.
     #[must_use]
     pub fn depth(&self) -> [usize; 4] {

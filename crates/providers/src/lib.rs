@@ -22,4 +22,4 @@ pub use error::Error;
 pub use provider::{
     Capabilities, Find, Provider, Push, Pushed, Ref, Remote, StoreScope, Validation,
 };
-pub use registry::{Registry, RegistryOptions};
+pub use registry::{Registry, RegistryOptions, acts_on};

@@ -26,6 +26,14 @@ use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
 const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), azurekv, vault, openBao, kubernetes, webhook, fake";
+
+/// Whether stores of the provider `name` can be opened.
+#[must_use]
+pub fn acts_on(name: &str) -> bool {
+    let mut supported = SUPPORTED.split(", ");
+    supported.any(|provider| provider.split(' ').next() == Some(name))
+}
+
 /// How many resolved references are kept, of each family of providers.
 const RESOLVED: usize = 8192;
 

@@ -172,7 +172,7 @@ async fn furnish(objects: &Objects) -> Result<()> {
         };
         objects.require(&path, "established", established).await?;
     }
-    for object in manifests::rbac_objects(NAMESPACE)? {
+    for object in manifests::rbac_objects(NAMESPACE, manifests::Tokens::Everywhere)? {
         objects
             .apply(&manifests::path_of(&object)?, &object)
             .await?;

@@ -24,13 +24,17 @@ const MISSING: [&str; 2] = [
     "spec.dataFrom.sourceRef.generatorRef",
 ];
 
+/// The fields of a spec that are not acted on.
+pub fn unsupported(spec: &ExternalSecretSpec) -> Vec<String> {
+    Support::everything().without(MISSING).missing(spec)
+}
+
 /// The first field of a spec that is not acted on, or whose value cannot be read.
 ///
 /// # Errors
 /// Names the field.
 pub fn check(spec: &ExternalSecretSpec) -> Result<(), Problem> {
-    let missing = Support::everything().without(MISSING).missing(spec);
-    if let Some(path) = missing.into_iter().next() {
+    if let Some(path) = unsupported(spec).into_iter().next() {
         return Err(Problem::Unsupported { path });
     }
     if let Err(error) = spec.refresh_interval() {
