@@ -22,7 +22,7 @@ mod sts_answer;
 mod web_identity;
 
 pub use arn::RoleArn;
-pub use caller_identity::CallerIdentity;
+pub use caller_identity::{CallerIdentity, SignedRequest};
 pub use credentials::Credentials;
 pub use endpoint::{Service, override_of, use_fips};
 pub use login::{Hop, Login, Source};

@@ -12,6 +12,7 @@ mod claims;
 mod cluster;
 mod environment;
 mod error;
+pub mod gcp;
 mod http;
 pub mod kubernetes;
 mod reference;

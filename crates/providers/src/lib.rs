@@ -8,6 +8,7 @@ mod aws;
 mod azure;
 mod error;
 mod fake;
+mod gcp;
 mod kubernetes;
 mod merge;
 pub mod planner;

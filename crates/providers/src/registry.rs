@@ -7,6 +7,7 @@
 mod aws;
 mod azure;
 mod backends;
+mod gcp;
 mod kubernetes;
 mod uses;
 mod vault;
@@ -25,7 +26,7 @@ use crate::planner::{self, Budget, Counters, Snapshot};
 use crate::{Error, Provider, StoreScope};
 
 /// The providers that can be opened, as messages list them.
-const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), azurekv, vault, openBao, kubernetes, webhook, fake";
+const SUPPORTED: &str = "aws (services SecretsManager and ParameterStore), azurekv, gcpsm, vault, openBao, kubernetes, webhook, fake";
 
 /// Whether stores of the provider `name` can be opened.
 #[must_use]
@@ -121,6 +122,7 @@ pub struct Registry {
     shared: Arc<Shared>,
     aws: aws::Aws,
     azure: azure::Azure,
+    gcp: gcp::Gcp,
     vault: vault::Vault,
     kubernetes: kubernetes::Kubernetes,
     webhook: webhook::Webhook,
@@ -132,6 +134,7 @@ impl std::fmt::Debug for Registry {
             .field("options", &self.shared.options)
             .field("aws", &self.aws)
             .field("azure", &self.azure)
+            .field("gcp", &self.gcp)
             .field("vault", &self.vault)
             .finish_non_exhaustive()
     }
@@ -158,6 +161,7 @@ impl Registry {
         let aws = aws::Aws::new(&shared);
         Self {
             azure: azure::Azure::new(&shared),
+            gcp: gcp::Gcp::new(&shared, aws.logins()),
             vault: vault::Vault::new(&shared, aws.logins()),
             aws,
             kubernetes: kubernetes::Kubernetes::new(&shared),
@@ -200,6 +204,12 @@ impl Registry {
                 .open(azure, spec.retry_settings.as_ref(), scope)
                 .await;
         }
+        if let Some(gcp) = &spec.provider.gcpsm {
+            return self
+                .gcp
+                .open(gcp, spec.retry_settings.as_ref(), scope)
+                .await;
+        }
         if let Some(vault) = &spec.provider.vault {
             let (product, retry) = (Product::Vault, spec.retry_settings.as_ref());
             return self.vault.open(product, vault, retry, scope).await;
@@ -228,6 +238,7 @@ impl Registry {
     pub fn forget(&self, store: &ObjectRef) {
         self.aws.forget(store);
         self.azure.forget(store);
+        self.gcp.forget(store);
         self.vault.forget(store);
         self.kubernetes.forget(store);
         self.webhook.forget(store);
@@ -248,7 +259,11 @@ impl Registry {
     /// Logins so far.
     #[must_use]
     pub fn logins(&self) -> CacheStats {
-        self.aws.stats() + self.azure.stats() + self.vault.stats() + self.kubernetes.stats()
+        self.aws.stats()
+            + self.azure.stats()
+            + self.gcp.stats()
+            + self.vault.stats()
+            + self.kubernetes.stats()
     }
 
     /// How many identities have a client open.
@@ -256,6 +271,7 @@ impl Registry {
     pub fn open_backends(&self) -> usize {
         self.aws.open_backends()
             + self.azure.open_backends()
+            + self.gcp.open_backends()
             + self.vault.open_backends()
             + self.kubernetes.open_backends()
             + self.webhook.open_backends()

@@ -16,6 +16,12 @@ mod cloud;
 mod data_plane;
 #[path = "all/endpoints.rs"]
 mod endpoints;
+#[path = "all/gcp_logins.rs"]
+mod gcp_logins;
+#[path = "all/gcp_secrets.rs"]
+mod gcp_secrets;
+#[path = "all/google.rs"]
+mod google;
 #[path = "all/identities.rs"]
 mod identities;
 #[path = "all/logins.rs"]

@@ -1,4 +1,4 @@
-//! A signed GetCallerIdentity for somebody else to send: Vault proves by it who we are.
+//! A signed GetCallerIdentity for somebody else to send: Vault and Google prove by it who we are.
 //!
 //! Owns: the request and its signature. Refuses: sending it, and the process environment.
 
@@ -28,6 +28,18 @@ pub struct CallerIdentity {
     pub body: &'static str,
 }
 
+/// A signed request without a body.
+pub struct SignedRequest {
+    /// Its headers, signature included.
+    pub headers: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for SignedRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SignedRequest(…)")
+    }
+}
+
 impl Logins {
     /// A signed GetCallerIdentity of `login`, for the server that calls itself `server_id`.
     ///
@@ -40,13 +52,36 @@ impl Logins {
     ) -> Result<CallerIdentity, Error> {
         let credentials = self.credentials(login).await?;
         let url = address(&login.region, self.env())?;
-        signed(
+        for_vault(
             &credentials,
             &login.region,
             &url,
             server_id,
             SystemTime::now(),
         )
+    }
+
+    /// A POST of `login` to STS at `url`, whose query says everything, with `extra` as a header that
+    /// is signed as well.
+    ///
+    /// # Errors
+    /// When the login fails, or the request cannot be signed.
+    pub async fn signed_request(
+        &self,
+        login: &Login,
+        url: &str,
+        (name, value): (&str, &str),
+    ) -> Result<SignedRequest, Error> {
+        let credentials = self.credentials(login).await?;
+        let headers = http::Request::post(url).header(name, value);
+        let wish = Wish {
+            region: &login.region,
+            url,
+            body: "",
+        };
+        Ok(SignedRequest {
+            headers: wish.signed(&credentials, headers, SystemTime::now())?,
+        })
     }
 }
 
@@ -59,57 +94,88 @@ fn address(region: &Region, env: &Environment) -> Result<String, Error> {
     Ok(endpoint::sts(region, env)?.to_string())
 }
 
-fn signed(
+fn for_vault(
     credentials: &Credentials,
     region: &Region,
     url: &str,
     server_id: Option<&str>,
     now: SystemTime,
 ) -> Result<CallerIdentity, Error> {
-    // The cause may hold parts of the credentials.
-    let failed = || Error::Config {
-        reason: "the identity at AWS cannot be proved: the request cannot be signed".into(),
-        hint: Some("Correct region and vaultAwsIamServerID of auth.iam".into()),
-        code: "",
-    };
-    let uri: http::Uri = url.parse().map_err(|_| failed())?;
-    let host = uri.authority().ok_or_else(failed)?.as_str();
-    let mut request = http::Request::post(url)
-        .header(http::header::HOST, host)
-        .header(http::header::CONTENT_TYPE, CONTENT_TYPE);
+    let mut request = http::Request::post(url).header(http::header::CONTENT_TYPE, CONTENT_TYPE);
     if let Some(id) = server_id.filter(|id| !id.is_empty()) {
         request = request.header(SERVER_ID, id);
     }
-    let mut request = request.body(()).map_err(|_| failed())?;
-    let identity = Identity::from(credentials.for_sdk());
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region.as_str())
-        .name("sts")
-        .time(now)
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|_| failed())?
-        .into();
-    let headers: Vec<(String, String)> = text(request.headers());
-    let signable = SignableRequest::new(
-        "POST",
+    let wish = Wish {
+        region,
         url,
-        headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-        SignableBody::Bytes(BODY.as_bytes()),
-    )
-    .map_err(|_| failed())?;
-    let (instructions, _) = sign(signable, &params).map_err(|_| failed())?.into_parts();
-    instructions.apply_to_request_http1x(&mut request);
-    let headers: BTreeMap<String, String> = text(request.headers()).into_iter().collect();
+        body: BODY,
+    };
+    let headers: BTreeMap<String, String> = wish
+        .signed(credentials, request, now)?
+        .into_iter()
+        .collect();
     let headers = serde_json::to_string(&headers).map_err(|_| failed())?;
     Ok(CallerIdentity {
         url: url.to_owned(),
         headers: headers.into(),
         body: BODY,
     })
+}
+
+/// The cause may hold parts of the credentials.
+fn failed() -> Error {
+    Error::Config {
+        reason: "the identity at AWS cannot be proved: the request cannot be signed".into(),
+        hint: Some("Correct the region, and the name that the proof is for".into()),
+        code: "",
+    }
+}
+
+/// A POST to STS.
+struct Wish<'a> {
+    region: &'a Region,
+    url: &'a str,
+    body: &'static str,
+}
+
+impl Wish<'_> {
+    /// The headers of `request` and its host, and the signature over all of them.
+    fn signed(
+        &self,
+        credentials: &Credentials,
+        request: http::request::Builder,
+        now: SystemTime,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let uri: http::Uri = self.url.parse().map_err(|_| failed())?;
+        let host = uri.authority().ok_or_else(failed)?.as_str();
+        let mut request = request
+            .header(http::header::HOST, host)
+            .body(())
+            .map_err(|_| failed())?;
+        let identity = Identity::from(credentials.for_sdk());
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region.as_str())
+            .name("sts")
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| failed())?
+            .into();
+        let headers: Vec<(String, String)> = text(request.headers());
+        let signable = SignableRequest::new(
+            "POST",
+            self.url,
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+            SignableBody::Bytes(self.body.as_bytes()),
+        )
+        .map_err(|_| failed())?;
+        let (instructions, _) = sign(signable, &params).map_err(|_| failed())?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(text(request.headers()))
+    }
 }
 
 fn text(headers: &http::HeaderMap) -> Vec<(String, String)> {
@@ -136,7 +202,7 @@ mod tests {
         let region = Region::parse("us-east-1").unwrap();
         let sign = |id| {
             let url = address(&region, &Environment::default()).unwrap();
-            let found = signed(&credentials, &region, &url, id, SystemTime::UNIX_EPOCH).unwrap();
+            let found = for_vault(&credentials, &region, &url, id, SystemTime::UNIX_EPOCH).unwrap();
             let headers: BTreeMap<String, String> =
                 serde_json::from_slice(found.headers.expose()).unwrap();
             (found.url, headers)
@@ -156,6 +222,32 @@ mod tests {
         for text in headers.values() {
             assert!(!text.contains("canary-secret"));
         }
+    }
+
+    #[test]
+    fn a_header_for_somebody_else_is_signed() {
+        let credentials = Credentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "canary-secret".into(),
+            session_token: None,
+            expires: None,
+        };
+        let region = Region::parse("eu-central-1").unwrap();
+        let wish = Wish {
+            region: &region,
+            url: "https://sts.eu-central-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15",
+            body: "",
+        };
+        let request = http::Request::post(wish.url).header("x-goog-cloud-target-resource", "p");
+        let headers: BTreeMap<String, String> = wish
+            .signed(&credentials, request, SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .into_iter()
+            .collect();
+        let signed = &headers["authorization"];
+        assert!(signed.contains("SignedHeaders=host;x-amz-date;x-goog-cloud-target-resource"));
+        assert_eq!(headers["host"], "sts.eu-central-1.amazonaws.com");
+        assert!(!headers.values().any(|text| text.contains("canary")));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keyless_fault::{Class, Link, ObjectRef};
 use keyless_identity::{
-    Cluster, Environment, Error, HttpError, HttpExchange, ServiceAccount, SubjectToken,
+    Cluster, Environment, Error, HttpError, HttpExchange, ServiceAccount, StoredSecret,
+    SubjectToken,
 };
 use keyless_providers::{Registry, RegistryOptions};
 use keyless_secret::SecretBytes;
@@ -136,7 +137,7 @@ impl HttpExchange for Cloud {
     }
 }
 
-fn form(body: &str) -> BTreeMap<String, String> {
+pub fn form(body: &str) -> BTreeMap<String, String> {
     body.split('&')
         .filter_map(|pair| pair.split_once('='))
         .map(|(key, value)| {
@@ -369,6 +370,7 @@ fn denied(operation: &str, name: &str) -> (u16, Value) {
 pub struct Kube {
     pub accounts: Mutex<HashMap<(String, String), ServiceAccount>>,
     pub secrets: Mutex<HashMap<(String, String, String), SecretBytes>>,
+    pub config_maps: Mutex<HashMap<(String, String, String), String>>,
     pub tokens: Mutex<Vec<(String, String, Vec<String>)>>,
     pub account_reads: Mutex<usize>,
 }
@@ -385,6 +387,11 @@ impl Kube {
             (namespace.into(), name.into()),
             ServiceAccount { uid, annotations },
         );
+    }
+
+    pub fn config_map(&self, namespace: &str, name: &str, key: &str, value: &str) {
+        let key = (namespace.into(), name.into(), key.into());
+        self.config_maps.lock().unwrap().insert(key, value.into());
     }
 
     pub fn secret(&self, namespace: &str, name: &str, key: &str, value: &str) {
@@ -427,7 +434,7 @@ impl Cluster for Kube {
         ttl: Option<Duration>,
     ) -> BoxFuture<'a, Result<SubjectToken, Error>> {
         async move {
-            assert_eq!(ttl, None);
+            assert!(ttl.is_none_or(|ttl| ttl >= Duration::from_secs(600)));
             let entry = (namespace.to_owned(), name.to_owned(), audiences.to_vec());
             self.tokens.lock().unwrap().push(entry);
             // {"alg":"RS256","kid":"k1"} and {"iss":"https://issuer.example/c1","sub":
@@ -465,9 +472,38 @@ impl Cluster for Kube {
         &'a self,
         namespace: &'a str,
         name: &'a str,
-        _: &'a str,
+        key: &'a str,
     ) -> BoxFuture<'a, Result<String, Error>> {
-        async move { Err(missing("ConfigMap", namespace, name)) }.boxed()
+        async move {
+            let maps = self.config_maps.lock().unwrap();
+            let found = maps
+                .get(&(namespace.into(), name.into(), key.into()))
+                .cloned();
+            found.ok_or_else(|| missing("ConfigMap", namespace, name))
+        }
+        .boxed()
+    }
+
+    fn secret<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<StoredSecret, Error>> {
+        async move {
+            let secrets = self.secrets.lock().unwrap();
+            let of = |((ns, n, key), value): (&(String, String, String), &SecretBytes)| {
+                (ns == namespace && n == name).then(|| (key.clone(), value.clone()))
+            };
+            let data: BTreeMap<String, SecretBytes> = secrets.iter().filter_map(of).collect();
+            if data.is_empty() {
+                return Err(missing("Secret", namespace, name));
+            }
+            Ok(StoredSecret {
+                data,
+                ..StoredSecret::default()
+            })
+        }
+        .boxed()
     }
 }
 

@@ -97,7 +97,7 @@ async fn what_is_not_supported_is_named() {
     let text = explain(&failure(&world, &unsupported, &store("a")).await);
     assert!(
         text.contains(
-            "Supported: aws (services SecretsManager and ParameterStore), azurekv, vault"
+            "Supported: aws (services SecretsManager and ParameterStore), azurekv, gcpsm, vault"
         ),
         "{text}"
     );

@@ -1,0 +1,516 @@
+//! What each error of Secret Manager means.
+//!
+//! Owns: the table from status, reason and text to link, class, catalogue row and fix. Refuses:
+//! retries, and taking anything but Secret Manager's own word for a missing secret.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use keyless_fault::{Class, Link};
+use keyless_identity::{HttpError, scrub};
+use serde::Deserialize;
+
+use crate::Error;
+
+/// What was tried.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt<'a> {
+    /// With the key, e.g. `read secret "a"`.
+    pub(super) intent: String,
+    /// E.g. `Google Secret Manager (project p)`.
+    pub(super) service: &'a str,
+    /// The project.
+    pub(super) project: &'a str,
+    /// The permission it needs, e.g. `secretmanager.versions.access`.
+    pub(super) permission: &'static str,
+    /// Whose token was shown, as a member of policies where that is known.
+    pub(super) caller: &'a str,
+    /// The key, if it is one.
+    pub(super) key: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    error: Body,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Vec<Detail>,
+}
+
+#[derive(Deserialize)]
+struct Detail {
+    #[serde(default)]
+    reason: String,
+    #[serde(rename = "requestId")]
+    request_id: Option<String>,
+}
+
+/// An answer that is no success.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    status: u16,
+    code: String,
+    reason: String,
+    message: String,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// Reads one. What is not Google's own error document has no code.
+    pub(super) fn read(found: &http::Response<Bytes>) -> Self {
+        let header = |name: &str| {
+            let value = found.headers().get(name)?;
+            Some(value.to_str().ok()?.trim().to_owned())
+        };
+        let document: Option<Document> = serde_json::from_slice(found.body()).ok();
+        let body = document.map(|document| document.error);
+        let (code, message, details) = match body {
+            Some(body) => (body.status, body.message, body.details),
+            None => (String::new(), String::new(), Vec::new()),
+        };
+        Self {
+            status: found.status().as_u16(),
+            code,
+            reason: details
+                .iter()
+                .map(|detail| detail.reason.clone())
+                .find(|reason| !reason.is_empty())
+                .unwrap_or_default(),
+            message,
+            request_id: details
+                .into_iter()
+                .find_map(|detail| detail.request_id)
+                .or_else(|| header("x-goog-request-id")),
+            retry_after: header("retry-after")
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+        }
+    }
+
+    /// Whether another token may help: this one has ended, or is not believed.
+    pub(super) fn token_refused(&self) -> bool {
+        self.status == 401
+    }
+
+    /// Whether Secret Manager itself says that there is no such secret or version.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == 404
+            && self.code == "NOT_FOUND"
+            && !["Project", "project", "Location", "location"]
+                .iter()
+                .any(|word| self.message.starts_with(word))
+    }
+
+    /// Whether that is about a version.
+    pub(super) fn is_of_version(&self) -> bool {
+        self.is_missing() && self.message.starts_with("Secret Version")
+    }
+
+    /// Whether a version is disabled or destroyed.
+    pub(super) fn is_inactive(&self) -> bool {
+        self.code == "FAILED_PRECONDITION"
+            && ["DISABLED", "DESTROYED"]
+                .iter()
+                .any(|state| self.message.contains(state))
+    }
+
+    /// Whether a role is missing for this very secret: others may be allowed.
+    pub(super) fn is_denied_by_role(&self) -> bool {
+        self.status == 403
+            && self.code == "PERMISSION_DENIED"
+            && matches!(self.reason.as_str(), "" | "IAM_PERMISSION_DENIED")
+            && self.message.contains("Permission '")
+    }
+}
+
+impl Attempt<'_> {
+    /// Judges an answer.
+    pub(super) fn judge(&self, answer: &Answer) -> Error {
+        if answer.is_missing()
+            && let Some(key) = self.key
+        {
+            return self.missing(key);
+        }
+        let verdict = self.verdict(answer);
+        let code = [&answer.code, &answer.reason]
+            .into_iter()
+            .find(|code| !code.is_empty());
+        Error::Provider {
+            intent: self.intent.clone(),
+            service: self.service.to_owned(),
+            provider_code: code
+                .map_or_else(|| format!("HTTP {}", answer.status), |code| scrub(code)),
+            message: if code.is_some() {
+                stable(&answer.message)
+            } else {
+                "no error document of Google; the answer comes from something in between".into()
+            },
+            request_id: answer.request_id.clone(),
+            link: verdict.link,
+            class: verdict.class,
+            code: verdict.code,
+            required: verdict.required,
+            hint: verdict.hint,
+            retry_after: answer.retry_after,
+        }
+    }
+
+    /// Secret Manager could not be asked.
+    pub(super) fn unanswered(&self, error: &HttpError) -> Error {
+        Error::Network {
+            intent: self.intent.clone(),
+            reason: error.to_string(),
+        }
+    }
+
+    /// The answer is a success and makes no sense.
+    pub(super) fn unreadable(&self, reason: &str) -> Error {
+        self.broken("UnreadableAnswer", reason, "")
+    }
+
+    /// The payload is not what was stored.
+    pub(super) fn corrupted(&self) -> Error {
+        self.broken(
+            "ChecksumMismatch",
+            "the payload does not have the checksum that was sent with it",
+            "G21",
+        )
+    }
+
+    fn broken(&self, provider_code: &str, reason: &str, code: &'static str) -> Error {
+        Error::Provider {
+            intent: self.intent.clone(),
+            service: self.service.to_owned(),
+            provider_code: provider_code.to_owned(),
+            message: reason.to_owned(),
+            request_id: None,
+            link: Link::Network,
+            class: Class::Unavailable,
+            code,
+            required: None,
+            hint: Some("Look at what lies between the operator and Google".into()),
+            retry_after: None,
+        }
+    }
+
+    /// The secret does not exist.
+    pub(super) fn missing(&self, key: &str) -> Error {
+        Error::NoSecret {
+            key: key.to_owned(),
+            service: self.service.to_owned(),
+            hint: Some(
+                "Check project, location and name, or create it and give it a version".into(),
+            ),
+            code: "G13",
+        }
+    }
+
+    fn verdict(&self, answer: &Answer) -> Verdict {
+        let text = answer.message.as_str();
+        match (answer.status, answer.code.as_str(), answer.reason.as_str()) {
+            (429, ..) | (_, "RESOURCE_EXHAUSTED", _) => {
+                Verdict::new(Link::Network, Class::Throttled, "").hint(
+                    "Lengthen refresh intervals, or raise the project's quota of Secret Manager",
+                )
+            }
+            (300..=399, ..) => Verdict::new(Link::Network, Class::Config, "")
+                .required("an answer without a redirect")
+                .hint("Correct the endpoint: a token is never carried to another place"),
+            (500.., ..) | (_, "", _) => Verdict::new(Link::Network, Class::Unavailable, ""),
+            (401, ..) => denied(Link::Identity, "G11").hint(
+                "Compare the operator's clock with true time, and see that the identity's pool is \
+                 not disabled",
+            ),
+            (403, _, "SERVICE_DISABLED") => denied(Link::Store, "G10")
+                .required(format!(
+                    "Secret Manager enabled in project {}",
+                    self.project
+                ))
+                .hint(format!(
+                    "Run gcloud services enable secretmanager.googleapis.com --project {}",
+                    self.project
+                )),
+            (403, ..) if text.contains("prohibited by organization's policy") => {
+                denied(Link::Network, "G22")
+                    .hint("Let the service perimeter admit the operator's network and identity")
+            }
+            (403, _, "CONSUMER_INVALID" | "RESOURCE_PROJECT_INVALID") => denied(Link::Store, "G12")
+                .required(format!("a project {:?}", self.project))
+                .hint("Correct projectID"),
+            (403, ..) => denied(Link::Permission, "G12")
+                .required(format!(
+                    "permission {} for {}",
+                    self.permission, self.caller
+                ))
+                .hint(format!(
+                    "Give {} the role {} on the secret or project {}; Google says the same of a \
+                     secret that does not exist",
+                    self.caller,
+                    self.role(),
+                    self.project
+                )),
+            (404, ..) => Verdict::new(Link::Store, Class::Config, "G12")
+                .required(format!(
+                    "a project {:?} with Secret Manager there",
+                    self.project
+                ))
+                .hint("Correct projectID and location"),
+            (_, "FAILED_PRECONDITION", _) if answer.is_inactive() => {
+                Verdict::new(Link::Secret, Class::Config, "G13")
+                    .required("an enabled version")
+                    .hint(
+                        "Enable that version, add a new one, or set secretVersionSelectionPolicy: \
+                         LatestOrFetch in the store",
+                    )
+            }
+            (409, ..) | (_, "ABORTED", _) => Verdict::new(Link::Secret, Class::Conflict, ""),
+            (_, "FAILED_PRECONDITION", _) if text.to_ascii_lowercase().contains("etag") => {
+                Verdict::new(Link::Secret, Class::Conflict, "")
+            }
+            _ => Verdict::new(Link::Secret, Class::Config, ""),
+        }
+    }
+
+    /// The built-in role with least rights that has the permission.
+    fn role(&self) -> &'static str {
+        match self.permission {
+            "secretmanager.versions.access" => "roles/secretmanager.secretAccessor",
+            "secretmanager.versions.add" => "roles/secretmanager.secretVersionAdder",
+            "secretmanager.secrets.get"
+            | "secretmanager.secrets.list"
+            | "secretmanager.versions.list" => "roles/secretmanager.viewer",
+            _ => "roles/secretmanager.admin",
+        }
+    }
+}
+
+struct Verdict {
+    link: Link,
+    class: Class,
+    code: &'static str,
+    required: Option<String>,
+    hint: Option<String>,
+}
+
+impl Verdict {
+    fn new(link: Link, class: Class, code: &'static str) -> Self {
+        Self {
+            link,
+            class,
+            code,
+            required: None,
+            hint: None,
+        }
+    }
+
+    fn required(mut self, required: impl Into<String>) -> Self {
+        self.required = Some(required.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+fn denied(link: Link, code: &'static str) -> Verdict {
+    Verdict::new(link, Class::Denied, code)
+}
+
+/// The message on one line, without what differs from call to call.
+fn stable(message: &str) -> String {
+    let words: Vec<&str> = message.split_whitespace().collect();
+    let text = words.join(" ");
+    let end = [
+        " vpcServiceControlsUniqueIdentifier:",
+        " If you enabled this API recently",
+    ]
+    .iter()
+    .filter_map(|mark| text.find(mark))
+    .min();
+    scrub(end.and_then(|end| text.get(..end)).unwrap_or(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyless_fault::Fault;
+
+    fn answer(status: u16, code: &str, message: &str, reason: &str) -> Answer {
+        let body = serde_json::json!({"error": {"code": status, "status": code, "message": message,
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason},
+                {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": "r-1"}]}});
+        let response = http::Response::builder()
+            .status(status)
+            .header("retry-after", "7")
+            .body(Bytes::from(body.to_string()));
+        Answer::read(&response.unwrap())
+    }
+
+    fn judged(answer: &Answer) -> Error {
+        Attempt {
+            intent: "read secret \"a\"".into(),
+            service: "Google Secret Manager (project p)",
+            project: "p",
+            permission: "secretmanager.versions.access",
+            caller: "serviceAccount:a@p.iam.gserviceaccount.com",
+            key: Some("a"),
+        }
+        .judge(answer)
+    }
+
+    #[test]
+    fn every_row_of_the_catalogue() {
+        use Class::{Config, Conflict, Denied, NotFound, Throttled, Unavailable};
+        let access = "Permission 'secretmanager.versions.access' denied for resource 'projects/p/secrets/a/versions/latest' (or it may not exist).";
+        for (status, code, message, reason, link, class, row) in [
+            (
+                401,
+                "UNAUTHENTICATED",
+                "Request had invalid authentication credentials.",
+                "",
+                Link::Identity,
+                Denied,
+                "G11",
+            ),
+            (
+                403,
+                "PERMISSION_DENIED",
+                access,
+                "IAM_PERMISSION_DENIED",
+                Link::Permission,
+                Denied,
+                "G12",
+            ),
+            (
+                403,
+                "PERMISSION_DENIED",
+                "Secret Manager API has not been used in project 1 before or it is disabled.",
+                "SERVICE_DISABLED",
+                Link::Store,
+                Denied,
+                "G10",
+            ),
+            (
+                403,
+                "PERMISSION_DENIED",
+                "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: x",
+                "SECURITY_POLICY_VIOLATED",
+                Link::Network,
+                Denied,
+                "G22",
+            ),
+            (
+                403,
+                "PERMISSION_DENIED",
+                "Permission denied on resource project p.",
+                "CONSUMER_INVALID",
+                Link::Store,
+                Denied,
+                "G12",
+            ),
+            (
+                404,
+                "NOT_FOUND",
+                "Secret [projects/1/secrets/a] not found or has no versions.",
+                "",
+                Link::Secret,
+                NotFound,
+                "G13",
+            ),
+            (
+                404,
+                "NOT_FOUND",
+                "Project 'p' not found or deleted.",
+                "",
+                Link::Store,
+                Config,
+                "G12",
+            ),
+            (
+                400,
+                "FAILED_PRECONDITION",
+                "Secret Version [projects/1/secrets/a/versions/1] is in DISABLED state.",
+                "",
+                Link::Secret,
+                Config,
+                "G13",
+            ),
+            (
+                400,
+                "FAILED_PRECONDITION",
+                "Secret Version [projects/1/secrets/a/versions/1] is in DESTROYED state.",
+                "",
+                Link::Secret,
+                Config,
+                "G13",
+            ),
+            (400, "INVALID_ARGUMENT", "x", "", Link::Secret, Config, ""),
+            (409, "ALREADY_EXISTS", "x", "", Link::Secret, Conflict, ""),
+            (409, "ABORTED", "x", "", Link::Secret, Conflict, ""),
+            (
+                429,
+                "RESOURCE_EXHAUSTED",
+                "Quota exceeded",
+                "RATE_LIMIT_EXCEEDED",
+                Link::Network,
+                Throttled,
+                "",
+            ),
+            (500, "INTERNAL", "x", "", Link::Network, Unavailable, ""),
+            (503, "UNAVAILABLE", "x", "", Link::Network, Unavailable, ""),
+            (302, "", "", "", Link::Network, Config, ""),
+        ] {
+            let error = judged(&answer(status, code, message, reason));
+            assert_eq!(
+                (error.link(), error.class(), error.code()),
+                (link, class, row),
+                "{status} {code} {message}"
+            );
+            assert_eq!(error.is_no_secret(), class == NotFound, "{message}");
+        }
+        let error = judged(&answer(403, "PERMISSION_DENIED", access, ""));
+        assert_eq!(error.request_id(), Some("r-1"));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert!(
+            error
+                .hint()
+                .unwrap()
+                .contains("roles/secretmanager.secretAccessor")
+        );
+    }
+
+    #[test]
+    fn only_google_says_that_a_secret_is_missing() {
+        for body in [
+            "<html>404</html>",
+            "",
+            r#"{"error":"not found"}"#,
+            r#"{"error":{"code":404}}"#,
+        ] {
+            let response = http::Response::builder().status(404);
+            let found = Answer::read(&response.body(Bytes::from(body)).unwrap());
+            let error = judged(&found);
+            assert!(!error.is_no_secret(), "{error}");
+        }
+    }
+
+    #[test]
+    fn messages_do_not_change_from_call_to_call() {
+        assert_eq!(
+            stable(
+                "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc"
+            ),
+            "Request is prohibited by organization's policy"
+        );
+    }
+}
