@@ -27,6 +27,8 @@ pub enum Command {
     Plan(Box<crate::plan::Flags>),
     /// Find out what would differ before keyless takes over from External Secrets Operator
     Migrate(crate::migrate::Flags),
+    /// The cluster's issuer: inspect, publish, verify, rotate its keys
+    Issuer(Box<crate::issuer::Flags>),
     /// Put the whole story on this machine: Kubernetes, its issuer, the clouds and the operator
     Sandbox(crate::sandbox::Flags),
     /// Measure the operator beside the raw ceiling of the same API server

@@ -5,6 +5,7 @@ mod bench;
 mod cluster;
 mod controller;
 mod crds;
+mod issuer;
 mod manifest_files;
 mod manifests;
 mod migrate;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Template(flags) => template::run(&flags),
         Command::Plan(flags) => plan::run(&flags),
         Command::Migrate(flags) => migrate::run(&flags),
+        Command::Issuer(flags) => issuer::run(&flags),
         Command::Sandbox(flags) => sandbox::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Crds(flags) => crds::run(&flags),

@@ -10,6 +10,8 @@ use keyless_secret::property::PropertyLookup;
 use keyless_secret::render::{Render, RenderError};
 use keyless_secret::template::{Sources, render_template};
 
+use crate::issuer;
+
 /// A harness and its name.
 #[derive(Clone, Copy)]
 pub struct Target {
@@ -26,7 +28,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "template_parse",
         run: template_parse,
@@ -54,6 +56,18 @@ pub const TARGETS: [Target; 7] = [
     Target {
         name: "property",
         run: property,
+    },
+    Target {
+        name: "issuer_discovery",
+        run: issuer::discovery,
+    },
+    Target {
+        name: "issuer_jwks",
+        run: issuer::jwks,
+    },
+    Target {
+        name: "issuer_jwt",
+        run: issuer::jwt,
     },
 ];
 

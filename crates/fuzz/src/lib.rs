@@ -13,6 +13,7 @@
 
 mod generate;
 mod harness;
+mod issuer;
 mod random;
 mod seeds;
 

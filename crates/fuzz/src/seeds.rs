@@ -27,6 +27,9 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "regexp" => lines(include_str!("../seeds/regexp.txt")),
         "duration" => lines(include_str!("../seeds/duration.txt")),
         "literal" => lines(include_str!("../seeds/literal.txt")),
+        "issuer_discovery" => lines(include_str!("../seeds/discovery.txt")),
+        "issuer_jwks" => lines(include_str!("../seeds/jwks.txt")),
+        "issuer_jwt" => lines(include_str!("../seeds/jwt.txt")),
         _ => Vec::new(),
     }
 }

@@ -47,7 +47,10 @@ targets!(
     regexp,
     duration,
     literal,
-    property
+    property,
+    issuer_discovery,
+    issuer_jwks,
+    issuer_jwt
 );
 
 /// The comparison with Go is worth something only if many random templates do render.

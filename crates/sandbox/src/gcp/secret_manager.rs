@@ -14,13 +14,12 @@ mod record;
 mod write;
 
 use http::Method;
-use keyless_trust::gcp::Caller;
 use serde_json::json;
 
 use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::{Resource, allows};
+use super::iam::{Principal, Resource, allows};
 use super::state::State;
 use super::token;
 use name::Parent;
@@ -240,7 +239,7 @@ fn denied(permission: &str, resource: &str) -> Answer {
 
 /// A caller in front of a target.
 struct Who<'a> {
-    caller: &'a Caller,
+    caller: &'a Principal,
     target: &'a Target,
     now: i64,
 }
@@ -280,7 +279,7 @@ impl Who<'_> {
             return Ok(());
         }
         tracing::info!(
-            caller = self.caller.principal(),
+            caller = self.caller.name(),
             permission,
             resource = self.target.written,
             "may not"

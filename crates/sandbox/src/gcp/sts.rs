@@ -11,12 +11,11 @@ mod oidc;
 
 use std::collections::BTreeMap;
 
-use keyless_trust::gcp::provider::MAX_SUBJECT;
-use keyless_trust::gcp::{Caller, NameError, PoolProvider};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::dispatch::Call;
+use super::iam::{Federated, Principal};
 use super::pool::{Kind, Provider};
 use super::token::{self, Grant, LIFE};
 use super::{Gcp, cel};
@@ -29,6 +28,8 @@ const JWT: [&str; 2] = [
     "urn:ietf:params:oauth:token-type:id_token",
 ];
 const AWS4: &str = "urn:ietf:params:aws:token-type:aws4_request";
+/// The longest `google.subject`, in bytes.
+const SUBJECT: usize = 127;
 
 /// A refusal, ready to be sent.
 pub(super) type Refusal = Answer;
@@ -133,10 +134,10 @@ pub(super) async fn call(gcp: &Gcp, call: &Call<'_>) -> Answer {
 }
 
 /// An access token of `identity`.
-pub(super) fn grant(gcp: &Gcp, identity: Caller, scopes: Vec<String>) -> String {
+pub(super) fn grant(gcp: &Gcp, identity: Federated, scopes: Vec<String>) -> String {
     let now = gcp.now();
     let grant = Grant {
-        principal: identity,
+        principal: Principal::Federated(identity),
         scopes,
         expires: now + LIFE,
     };
@@ -144,29 +145,31 @@ pub(super) fn grant(gcp: &Gcp, identity: Caller, scopes: Vec<String>) -> String 
 }
 
 /// Who the presented token stands for.
-pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Caller, Refusal> {
+pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Federated, Refusal> {
     if let Some(rest) = exchange.audience.strip_prefix("identitynamespace:") {
         return gke::identity(gcp, rest, &exchange.subject_token).await;
     }
-    let unknown = || {
+    let name = ProviderName::parse(&exchange.audience).ok_or_else(|| {
         refuse(
-            "invalid_target",
-            "The target service indicated by the \"audience\" parameters is invalid. This might \
-             either be because the pool or provider is disabled or deleted or because it doesn't \
-             exist.",
-        )
-    };
-    let name = PoolProvider::parse(&exchange.audience).map_err(|error| match error {
-        NameError::Form { .. } => refuse(
             "invalid_request",
             "Invalid value for \"audience\". This value should be the full resource name of the \
              Identity Provider. See \
              https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list \
              of possible formats.",
-        ),
-        _ => unknown(),
+        )
     })?;
-    let provider = gcp.state().provider(&name).cloned().ok_or_else(unknown)?;
+    let provider = gcp
+        .state()
+        .provider(&name.number, &name.pool, &name.provider)
+        .cloned()
+        .ok_or_else(|| {
+            refuse(
+                "invalid_target",
+                "The target service indicated by the \"audience\" parameters is invalid. This \
+                 might either be because the pool or provider is disabled or deleted or because \
+                 it doesn't exist.",
+            )
+        })?;
     let fits = match provider.kind {
         Kind::Oidc { .. } => JWT.contains(&&*exchange.subject_token_type),
         Kind::Aws { .. } => exchange.subject_token_type == AWS4,
@@ -178,16 +181,75 @@ pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Caller, R
         ));
     }
     let assertion = match &provider.kind {
-        Kind::Oidc { rules, jwks } => {
-            oidc::verify(gcp, &exchange.subject_token, rules, jwks.as_ref()).await?
+        Kind::Oidc {
+            issuer,
+            audiences,
+            jwks,
+        } => {
+            let trusted = oidc::Trusted {
+                issuer,
+                audiences: &name.audiences(audiences),
+                keys: jwks.as_ref(),
+            };
+            oidc::verify(gcp, &exchange.subject_token, &trusted).await?
         }
         Kind::Aws { account } => aws::verify(gcp, exchange, account).await?,
     };
     map(&provider, &name, &assertion)
 }
 
+/// `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
+struct ProviderName {
+    number: String,
+    pool: String,
+    provider: String,
+}
+
+impl ProviderName {
+    fn parse(audience: &str) -> Option<Self> {
+        let path = audience.strip_prefix("//iam.googleapis.com/")?;
+        match path.split('/').collect::<Vec<_>>().as_slice() {
+            [
+                "projects",
+                number,
+                "locations",
+                "global",
+                "workloadIdentityPools",
+                pool,
+                "providers",
+                provider,
+            ] => Some(Self {
+                number: (*number).to_owned(),
+                pool: (*pool).to_owned(),
+                provider: (*provider).to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    fn pool(&self) -> String {
+        format!(
+            "projects/{}/locations/global/workloadIdentityPools/{}",
+            self.number, self.pool
+        )
+    }
+
+    /// What a token must be for: the allowed audiences, or the provider's own name.
+    fn audiences(&self, allowed: &[String]) -> Vec<String> {
+        if !allowed.is_empty() {
+            return allowed.to_vec();
+        }
+        let name = format!(
+            "//iam.googleapis.com/{}/providers/{}",
+            self.pool(),
+            self.provider
+        );
+        vec![format!("https:{name}"), name]
+    }
+}
+
 /// The attribute mapping and the condition.
-fn map(provider: &Provider, name: &PoolProvider, assertion: &Value) -> Result<Caller, Refusal> {
+fn map(provider: &Provider, name: &ProviderName, assertion: &Value) -> Result<Federated, Refusal> {
     let mut google = Map::new();
     let mut attribute = Map::new();
     for (attribute_name, expression) in &provider.mapping {
@@ -210,17 +272,17 @@ fn map(provider: &Provider, name: &PoolProvider, assertion: &Value) -> Result<Ca
             )
         })?
         .to_owned();
-    if subject.len() > MAX_SUBJECT {
+    if subject.len() > SUBJECT {
         return Err(refuse(
             "invalid_request",
             format!(
-                "The size of mapped attribute google.subject exceeds the {MAX_SUBJECT} bytes limit. \
+                "The size of mapped attribute google.subject exceeds the {SUBJECT} bytes limit. \
                  Either modify your attribute mapping or the incoming assertion to produce a \
-                 mapped attribute that is less than {MAX_SUBJECT} bytes."
+                 mapped attribute that is less than {SUBJECT} bytes."
             ),
         ));
     }
-    let (attributes, groups) = (attributes(&attribute), groups(&google));
+    let sets = sets(&google, &attribute);
     let (google, attribute) = (Value::Object(google), Value::Object(attribute));
     let variables = [
         ("assertion", assertion),
@@ -236,11 +298,10 @@ fn map(provider: &Provider, name: &PoolProvider, assertion: &Value) -> Result<Ca
             "The given credential is rejected by the attribute condition.",
         ));
     }
-    Ok(Caller::Federated {
-        pool: name.pool.clone(),
+    Ok(Federated {
+        pool: name.pool(),
         subject,
-        attributes,
-        groups,
+        sets,
     })
 }
 
@@ -257,20 +318,17 @@ fn evaluate(name: &str, expression: &cel::Expression, assertion: &Value) -> Resu
         })
 }
 
-fn groups(google: &Map<String, Value>) -> Vec<String> {
+fn sets(google: &Map<String, Value>, attribute: &Map<String, Value>) -> Vec<String> {
     let groups = google.get("groups").and_then(Value::as_array);
     let groups = groups.into_iter().flatten().filter_map(Value::as_str);
-    groups.map(str::to_owned).collect()
-}
-
-fn attributes(attribute: &Map<String, Value>) -> Vec<(String, String)> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-        other => Some(other.to_string()),
-    };
-    attribute
-        .iter()
-        .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
-        .collect()
+    let mut sets: Vec<String> = groups.map(|group| format!("group/{group}")).collect();
+    for (name, value) in attribute {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Null | Value::Array(_) | Value::Object(_) => continue,
+            other => other.to_string(),
+        };
+        sets.push(format!("attribute.{name}/{text}"));
+    }
+    sets
 }

@@ -127,15 +127,11 @@ impl World {
     }
 
     fn principal(&self) -> String {
-        self.gcp
-            .pool_principal(PROJECT, "my-pool", SUBJECT)
-            .unwrap()
+        self.gcp.pool_principal(PROJECT, "my-pool", SUBJECT)
     }
 
     fn audience(&self) -> String {
-        self.gcp
-            .provider_audience(PROJECT, "my-pool", "cluster")
-            .unwrap()
+        self.gcp.provider_audience(PROJECT, "my-pool", "cluster")
     }
 
     fn claims(&self) -> Value {

@@ -1,0 +1,16 @@
+//! The issuer's effects: real HTTPS servers, real directories, processes that are killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "all/catalogue.rs"]
+mod catalogue;
+#[path = "all/killed.rs"]
+mod killed;
+#[path = "all/publishing.rs"]
+mod publishing;
+#[path = "all/site.rs"]
+mod site;
