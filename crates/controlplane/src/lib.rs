@@ -26,6 +26,8 @@ pub struct ControlPlane {
     pub url: String,
     /// The API server's certificate, which is its own authority.
     pub ca_pem: Vec<u8>,
+    /// Where the API server notes every request, one JSON object a line, if it was asked to.
+    pub audit_log: Option<PathBuf>,
     _servers: Vec<Server>,
     _dir: TempDir,
 }
@@ -49,6 +51,21 @@ impl ControlPlane {
         issuer: &ServiceAccountIssuer<'_>,
         controllers: bool,
     ) -> Result<Self> {
+        Self::start_with(bin, issuer, controllers, false).await
+    }
+
+    /// The same, with every request noted in [`Self::audit_log`], and with owner references
+    /// checked as OpenShift does: who blocks an owner's deletion must have a right to.
+    pub async fn start_audited(bin: &Path, issuer: &ServiceAccountIssuer<'_>) -> Result<Self> {
+        Self::start_with(bin, issuer, true, true).await
+    }
+
+    async fn start_with(
+        bin: &Path,
+        issuer: &ServiceAccountIssuer<'_>,
+        controllers: bool,
+        audit: bool,
+    ) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("keyless-real-").tempdir()?;
         let root = dir.path();
         let ports = free_ports(4)?;
@@ -57,6 +74,11 @@ impl ControlPlane {
         };
         let url = format!("https://127.0.0.1:{api}");
         let kubeconfig = write_files(root, &url, issuer)?;
+        let audit_log = audit.then(|| root.join("audit.log"));
+        let mut flags_of_api = api_flags(root, *etcd, *api, issuer.url);
+        if let Some(log) = &audit_log {
+            flags_of_api.extend(audit_flags(root, log)?);
+        }
         let mut servers = vec![
             Server::spawn(
                 &bin.join("etcd"),
@@ -65,7 +87,7 @@ impl ControlPlane {
             )?,
             Server::spawn(
                 &bin.join("kube-apiserver"),
-                &api_flags(root, *etcd, *api, issuer.url),
+                &flags_of_api,
                 &root.join("kube-apiserver.log"),
             )?,
         ];
@@ -81,6 +103,7 @@ impl ControlPlane {
             kubeconfig,
             url,
             ca_pem,
+            audit_log,
             _servers: servers,
             _dir: dir,
         })
@@ -168,6 +191,20 @@ fn api_flags(root: &Path, etcd: u16, port: u16, issuer: &str) -> Vec<String> {
         ("api-audiences", "https://kubernetes.default.svc".into()),
         ("service-cluster-ip-range", "10.0.0.0/24".into()),
     ])
+}
+
+fn audit_flags(root: &Path, log: &Path) -> Result<Vec<String>> {
+    let policy = root.join("audit-policy.yaml");
+    let text = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
+    fs::write(&policy, text)?;
+    Ok(flags(&[
+        ("audit-policy-file", policy.display().to_string()),
+        ("audit-log-path", log.display().to_string()),
+        (
+            "enable-admission-plugins",
+            "OwnerReferencesPermissionEnforcement".into(),
+        ),
+    ]))
 }
 
 fn controller_flags(root: &Path, kubeconfig: &Path, port: u16) -> Vec<String> {

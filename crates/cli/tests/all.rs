@@ -1,0 +1,15 @@
+//! The program as it is installed: by its chart, with real Helm, on a real kube-apiserver.
+//! `cargo xtask test` gives these tests their programs; without them they say so, loudly, and pass.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "all/chart.rs"]
+mod chart;
+#[path = "all/install.rs"]
+mod install;
+#[path = "all/support.rs"]
+mod support;

@@ -1,0 +1,589 @@
+//! What the chart makes of values, without any cluster.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::audit::granted;
+use crate::support::helm::{Helm, documents, find};
+use crate::support::workspace;
+
+const AWS: &str = "examples/aws-parameter-store/values.yaml";
+const AZURE: &str = "examples/azure-key-vault/values.yaml";
+const COMMON: &str = "crates/cli/tests/all/values/every-common-key.yaml";
+
+fn with(values: &str) -> String {
+    format!("--values={}", workspace(values).display())
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(workspace(path)).unwrap()
+}
+
+fn kinds(objects: &[Value]) -> BTreeSet<String> {
+    let name = |o: &Value| {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        format!("{} {}", text(&o["kind"]), text(&o["metadata"]["name"]))
+    };
+    objects.iter().map(name).collect()
+}
+
+#[test]
+fn the_values_for_aws_and_azure_mean_what_they_mean_to_eso() {
+    let Some(helm) = Helm::get() else { return };
+    let aws = helm.template(&[&with(AWS)]).unwrap();
+    assert!(!aws.iter().any(|o| o["kind"] == "ServiceAccount"));
+    let pod = &find(&aws, "Deployment", "external-secrets")["spec"]["template"]["spec"];
+    // Without a cluster to look at, as ESO's chart has it.
+    assert_eq!(pod["serviceAccountName"], "default");
+    let azure = helm.template(&[&with(AZURE)]).unwrap();
+    let account = find(&azure, "ServiceAccount", "external-secrets");
+    assert_eq!(
+        account["metadata"]["annotations"]["azure.workload.identity/client-id"],
+        "00000000-0000-0000-0000-000000000000"
+    );
+    let template = &find(&azure, "Deployment", "external-secrets")["spec"]["template"];
+    assert_eq!(
+        template["metadata"]["labels"]["azure.workload.identity/use"],
+        "true"
+    );
+    for objects in [&aws, &azure] {
+        let crds = objects
+            .iter()
+            .filter(|o| o["kind"] == "CustomResourceDefinition");
+        let kept =
+            crds.filter(|c| c["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep");
+        assert_eq!(kept.count(), 4);
+    }
+}
+
+/// One row for each value that users set: where its effect stands.
+#[test]
+fn every_common_key_has_its_effect() {
+    let Some(helm) = Helm::get() else { return };
+    let api = "--api-versions=monitoring.coreos.com/v1/ServiceMonitor";
+    let objects = helm.template(&[&with(COMMON), api]).unwrap();
+    let name = "external-secrets";
+    let pod = "/spec/template/spec";
+    let rows: &[(&str, &str, &str, Value)] = &[
+        ("Deployment", name, "/spec/replicas", json!(2)),
+        ("Deployment", name, "/spec/revisionHistoryLimit", json!(3)),
+        (
+            "Deployment",
+            name,
+            "/metadata/labels/cost-centre",
+            json!("42"),
+        ),
+        (
+            "Deployment",
+            name,
+            "/metadata/annotations/reloader.stakater.com~1auto",
+            json!("true"),
+        ),
+        (
+            "Deployment",
+            name,
+            "/spec/strategy/rollingUpdate/maxUnavailable",
+            json!(0),
+        ),
+        (
+            "Deployment",
+            name,
+            "/spec/template/metadata/labels/team",
+            json!("platform"),
+        ),
+        (
+            "Deployment",
+            name,
+            "/spec/template/metadata/labels/azure.workload.identity~1use",
+            json!("true"),
+        ),
+        (
+            "Deployment",
+            name,
+            "/spec/template/metadata/annotations/note",
+            json!("yes"),
+        ),
+        (
+            "Deployment",
+            name,
+            "/spec/template/metadata/annotations/prometheus.io~1scrape",
+            json!("true"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/imagePullSecrets/0/name"),
+            json!("registry"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/securityContext/fsGroup"),
+            json!(2000),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/initContainers/0/name"),
+            json!("wait"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/1/name"),
+            json!("side"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/image"),
+            json!("registry.example.com/mirror/keyless:v1.2.3-distroless"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/imagePullPolicy"),
+            json!("Always"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/resources/limits/memory"),
+            json!("1Gi"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/volumeMounts/0/mountPath"),
+            json!("/etc/ca"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/env/1/name"),
+            json!("HTTPS_PROXY"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/livenessProbe/timeoutSeconds"),
+            json!(3),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/containers/0/livenessProbe/httpGet/path"),
+            json!("/healthz"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/volumes/0/name"),
+            json!("ca"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/nodeSelector/pool"),
+            json!("system"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/tolerations/0/key"),
+            json!("system"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/topologySpreadConstraints/0/maxSkew"),
+            json!(1),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!(
+                "{pod}/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight"
+            ),
+            json!(100),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/priorityClassName"),
+            json!("system-cluster-critical"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/dnsConfig/options/0/name"),
+            json!("ndots"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/hostAliases/0/ip"),
+            json!("10.0.0.1"),
+        ),
+        (
+            "Deployment",
+            name,
+            &format!("{pod}/terminationGracePeriodSeconds"),
+            json!(20),
+        ),
+        (
+            "ServiceAccount",
+            name,
+            "/metadata/annotations/iam.gke.io~1gcp-service-account",
+            json!("reader@project.iam.gserviceaccount.com"),
+        ),
+        (
+            "ServiceAccount",
+            name,
+            "/metadata/labels/azure.workload.identity~1use",
+            json!("true"),
+        ),
+        (
+            "Service",
+            "external-secrets-metrics",
+            "/spec/ipFamilyPolicy",
+            json!("SingleStack"),
+        ),
+        (
+            "Service",
+            "external-secrets-metrics",
+            "/metadata/annotations/a",
+            json!("b"),
+        ),
+        (
+            "ServiceMonitor",
+            "external-secrets-metrics",
+            "/metadata/labels/release",
+            json!("prometheus"),
+        ),
+        (
+            "ServiceMonitor",
+            "external-secrets-metrics",
+            "/spec/endpoints/0/interval",
+            json!("60s"),
+        ),
+        (
+            "PodDisruptionBudget",
+            "external-secrets-pdb",
+            "/spec/minAvailable",
+            json!(1),
+        ),
+        (
+            "NetworkPolicy",
+            name,
+            "/spec/egress/2/ports/0/port",
+            json!(8200),
+        ),
+        (
+            "ConfigMap",
+            "external-secrets-dashboard",
+            "/metadata/annotations/grafana_folder",
+            json!("Secrets"),
+        ),
+        ("ConfigMap", "extra-external-secrets", "/data/a", json!("b")),
+        (
+            "ConfigMap",
+            "second-external-secrets",
+            "/kind",
+            json!("ConfigMap"),
+        ),
+        (
+            "ClusterRoleBinding",
+            "external-secrets-auth-delegator",
+            "/roleRef/name",
+            json!("system:auth-delegator"),
+        ),
+        (
+            "Role",
+            "external-secrets-leaderelection",
+            "/rules/0/resources/0",
+            json!("leases"),
+        ),
+        (
+            "CustomResourceDefinition",
+            "externalsecrets.external-secrets.io",
+            "/metadata/annotations/example.com~1owner",
+            json!("platform"),
+        ),
+    ];
+    for (kind, name, pointer, wanted) in rows {
+        let object = find(&objects, kind, name);
+        assert_eq!(
+            object.pointer(pointer),
+            Some(wanted),
+            "{kind} {name} {pointer}"
+        );
+    }
+    let args =
+        &find(&objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0]["args"];
+    for wanted in [
+        "controller",
+        "--enable-leader-election=true",
+        "--leader-election-id=external-secrets-controller",
+        "--leader-election-lease-duration=15s",
+        "--controller-class=default",
+        "--enable-extended-metric-labels=true",
+        "--store-requeue-interval=10m",
+        "--unsafe-allow-generic-targets=true",
+        "--concurrent=5",
+        "--loglevel=debug",
+        "--client-qps=100",
+        "--enable-flood-gate=false",
+        "--enable-extended-metric-labels",
+    ] {
+        assert!(
+            args.as_array().unwrap().contains(&json!(wanted)),
+            "{wanted} in {args}"
+        );
+    }
+    let role = find(&objects, "ClusterRole", "external-secrets-controller");
+    let rights = granted(std::iter::once(role));
+    for (group, resource, verb) in [
+        ("argoproj.io", "applications", "update"),
+        ("", "configmaps", "create"),
+        ("", "serviceaccounts/token", "create"),
+    ] {
+        assert!(
+            rights.contains(&(group.into(), resource.into(), verb.into())),
+            "{resource}"
+        );
+    }
+    let view = find(&objects, "ClusterRole", "external-secrets-view");
+    let admin = &view["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-admin"];
+    assert!(admin.is_null());
+}
+
+fn tokens(objects: &[Value]) -> Vec<(String, String)> {
+    let roles = objects.iter().filter(|o| {
+        let kind = o["kind"].as_str().unwrap_or_default();
+        kind.ends_with("Role") && o["rules"].to_string().contains("serviceaccounts/token")
+    });
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    roles
+        .map(|o| (text(&o["kind"]), text(&o["metadata"]["namespace"])))
+        .collect()
+}
+
+/// Nobody creates tokens for a whole cluster unless it is asked for; a narrower place has a Role.
+#[test]
+fn the_right_to_create_tokens_is_given_where_asked() {
+    let Some(helm) = Helm::get() else { return };
+    let role = |ns: &str| ("Role".to_owned(), ns.to_owned());
+    let all = ("ClusterRole".to_owned(), String::new());
+    for (set, wanted) in [
+        ("a=b", vec![]),
+        ("rbac.serviceAccountTokenCreate=false", vec![]),
+        (
+            "rbac.tokenNamespaces={team-a,team-b}",
+            vec![role("team-a"), role("team-b")],
+        ),
+        ("rbac.serviceAccountTokenCreate=true", vec![all]),
+        (
+            "rbac.serviceAccountTokenCreate=true,scopedNamespace=team",
+            vec![role("team")],
+        ),
+        (
+            "rbac.serviceAccountTokenCreate=true,rbac.profile=least,rbac.namespaces={x}",
+            vec![role("x")],
+        ),
+        (
+            "rbac.create=false,rbac.serviceAccountTokenCreate=true",
+            vec![],
+        ),
+    ] {
+        let objects = helm.template(&["--set", set]).unwrap();
+        assert_eq!(tokens(&objects), wanted, "{set}");
+    }
+}
+
+#[test]
+fn the_profile_least_and_a_scoped_namespace_touch_no_other_secret() {
+    let Some(helm) = Helm::get() else { return };
+    for (set, namespaces) in [
+        (
+            "rbac.profile=least,rbac.namespaces={team-a,team-b}",
+            &["team-a", "team-b"][..],
+        ),
+        ("scopedNamespace=team", &["team"][..]),
+    ] {
+        let objects = helm.template(&["--set", set]).unwrap();
+        let secrets: Vec<&Value> = objects
+            .iter()
+            .filter(|o| o["rules"].to_string().contains("\"secrets\""))
+            .collect();
+        let places: Vec<&str> = secrets
+            .iter()
+            .map(|o| o["metadata"]["namespace"].as_str().unwrap_or("everywhere"))
+            .collect();
+        assert_eq!(places, namespaces, "{set}");
+    }
+    let objects = helm.template(&["--set", "scopedNamespace=team"]).unwrap();
+    let cluster: Vec<_> = kinds(&objects)
+        .into_iter()
+        .filter(|k| k.starts_with("Cluster"))
+        .collect();
+    assert!(cluster.is_empty(), "{cluster:?}");
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_a_reason() {
+    let Some(helm) = Helm::get() else { return };
+    for (set, reason) in [
+        ("replicaCount=2", "leaderElect"),
+        ("replicaCount=many", "replicaCount"),
+        ("rbac.profile=most", "rbac"),
+        (
+            "serviceMonitor.enabled=true,serviceMonitor.renderMode=failIfMissing",
+            "ServiceMonitors",
+        ),
+        ("serviceAccount.annotations.a=1", "annotations"),
+    ] {
+        let error = helm.template(&["--set", set]).unwrap_err();
+        assert!(error.contains(reason), "{set}: {error}");
+    }
+}
+
+#[test]
+fn the_notes_name_what_is_ignored_and_what_is_not_known() {
+    let Some(helm) = Helm::get() else { return };
+    let chart = workspace("charts/keyless");
+    let notes = |values: &str| {
+        let (chart, values) = (chart.to_str().unwrap(), with(values));
+        let arguments = ["install", "r", chart, "--dry-run=client", &values];
+        helm.run(&arguments).unwrap()
+    };
+    let text = notes(COMMON);
+    assert!(
+        text.contains("does not know these values: somethingElse."),
+        "{text}"
+    );
+    for ignored in [
+        "webhook",
+        "certController",
+        "vault",
+        "crds.createPushSecret",
+        "log.timeEncoding",
+    ] {
+        let line = text.lines().find(|l| l.contains("were ignored:")).unwrap();
+        assert!(line.contains(ignored), "{ignored} in {line}");
+    }
+    let text = notes(AWS);
+    assert!(
+        !text.contains("were ignored") && !text.contains("does not know"),
+        "{text}"
+    );
+    assert!(text.contains("the pods run as `default`"), "{text}");
+}
+
+/// The list that the notes go by.
+#[test]
+fn every_value_is_listed_as_known() {
+    let values: Value = serde_saphyr::from_str(&read("charts/keyless/values.yaml")).unwrap();
+    let known: Value =
+        serde_saphyr::from_str(&read("charts/keyless/files/known-values.yaml")).unwrap();
+    let listed: BTreeSet<&str> = known["own"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_str().unwrap())
+        .collect();
+    let present: BTreeSet<&str> = values
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(listed, present);
+    let schema: Value = serde_json::from_str(&read("charts/keyless/values.schema.json")).unwrap();
+    let ignored = known["ignored"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_str().unwrap());
+    for name in present.into_iter().chain(ignored) {
+        assert!(
+            !schema["properties"][name].is_null(),
+            "{name} is not in the schema"
+        );
+    }
+}
+
+/// `deploy/` is for whoever has no Helm: the same rights and the same container.
+#[test]
+fn the_plain_manifests_are_the_charts() {
+    let Some(helm) = Helm::get() else { return };
+    let chart = helm
+        .template(&["--set", "leaderElect=true,image.tag=latest"])
+        .unwrap();
+    let rbac = documents(&read("deploy/rbac.yaml"));
+    for (kind, name) in [
+        ("ClusterRole", "external-secrets-controller"),
+        ("Role", "external-secrets-leaderelection"),
+    ] {
+        assert_eq!(
+            find(&chart, kind, name)["rules"],
+            find(&rbac, kind, name)["rules"],
+            "{name}"
+        );
+    }
+    let operator = documents(&read("deploy/operator.yaml"));
+    let container = |objects: &[Value]| {
+        find(objects, "Deployment", "external-secrets")["spec"]["template"]["spec"]["containers"][0]
+            .clone()
+    };
+    let (of_chart, plain) = (container(&chart), container(&operator));
+    for part in [
+        "name",
+        "image",
+        "ports",
+        "livenessProbe",
+        "readinessProbe",
+        "env",
+        "resources",
+        "securityContext",
+    ] {
+        assert_eq!(of_chart[part], plain[part], "{part}");
+    }
+    let args = |container: &Value| {
+        let args = container["args"].as_array().unwrap().iter();
+        let args = args.map(|a| a.as_str().unwrap().to_owned());
+        args.filter(|a| !a.contains("leader-election"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(args(&of_chart), args(&plain));
+}
+
+/// A dashboard that asks for a metric that nobody writes shows nothing, for ever.
+#[test]
+fn the_dashboard_asks_for_metrics_that_exist() {
+    let page = read("docs/reference/metrics.md");
+    let dashboard: Value =
+        serde_json::from_str(&read("charts/keyless/files/dashboard.json")).unwrap();
+    let mut asked = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let expression = target["expr"].as_str().unwrap();
+            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for word in words.filter(|w| {
+                w.starts_with("keyless_")
+                    || w.contains("secret_")
+                    || w.contains("secretstore_")
+                    || w.starts_with("controller_runtime_")
+            }) {
+                let name = word.trim_end_matches("_bucket");
+                assert!(
+                    page.contains(&format!("| `{name}` |")),
+                    "{name} in {expression}"
+                );
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 15, "{asked}");
+}
