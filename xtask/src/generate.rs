@@ -73,8 +73,17 @@ pub fn run(args: &Args) -> Result<()> {
     let root = cache::workspace();
     let status = Command::new("cargo")
         .current_dir(&root)
-        // With the features of the whole workspace, as the tests are built: nothing is built twice.
-        .args(["build", "--quiet", "--workspace", "--bin", "keyless"])
+        // With the features that the tests are built with, so that nothing is built twice: all of
+        // the workspace, and (since examples are asked for, though there are none) with those of
+        // dev-dependencies.
+        .args([
+            "build",
+            "--quiet",
+            "--workspace",
+            "--bin",
+            "keyless",
+            "--examples",
+        ])
         .status()?;
     ensure!(status.success(), "keyless does not build");
     let target =

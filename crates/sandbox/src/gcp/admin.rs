@@ -7,6 +7,7 @@ mod secrets;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keyless_trust::gcp::{Pool as PoolName, PoolProvider};
 use serde_json::{Value, json};
 
 use super::Gcp;
@@ -54,12 +55,17 @@ type Result<T> = std::result::Result<T, AdminError>;
 
 /// A pool by the number of `project` and its own id.
 fn pool<'a>(state: &'a mut State, project: &str, id: &str) -> Result<&'a mut Pool> {
-    let number = state.project(project).map(|p| p.number.clone());
-    let number = number.ok_or_else(|| AdminError::missing(project))?;
+    let name = pool_name(state, project, id)?;
     state
         .pools
-        .get_mut(&(number, id.to_owned()))
+        .get_mut(&name)
         .ok_or_else(|| AdminError::missing(id))
+}
+
+fn pool_name(state: &State, project: &str, id: &str) -> Result<PoolName> {
+    let found = state.project(project);
+    let number = &found.ok_or_else(|| AdminError::missing(project))?.number;
+    PoolName::new(number, id).map_err(|_| AdminError::missing(id))
 }
 
 impl Gcp {
@@ -92,13 +98,11 @@ impl Gcp {
     pub fn create_pool(&self, project: &str, id: &str) -> Result<()> {
         pool::check_id("Pool", id)?;
         let mut state = self.state();
-        let number = state.project(project).map(|p| p.number.clone());
-        let number = number.ok_or_else(|| AdminError::missing(project))?;
-        let key = (number, id.to_owned());
-        if state.pools.contains_key(&key) {
+        let name = pool_name(&state, project, id)?;
+        if state.pools.contains_key(&name) {
             return Err(exists().into());
         }
-        state.pools.insert(key, Pool::default());
+        state.pools.insert(name, Pool::default());
         Ok(())
     }
 
@@ -131,7 +135,15 @@ impl Gcp {
         id: &str,
         provider: &OidcProvider,
     ) -> Result<()> {
-        self.add_provider(project, pool, id, provider.check()?)
+        let name = self.provider_name(project, pool, id)?;
+        self.add_provider(project, pool, id, provider.check(name)?)
+    }
+
+    fn provider_name(&self, project: &str, pool: &str, id: &str) -> Result<PoolProvider> {
+        Ok(PoolProvider {
+            pool: pool_name(&self.state(), project, pool)?,
+            id: id.to_owned(),
+        })
     }
 
     /// Adds a provider for an AWS account to a pool.
@@ -170,7 +182,7 @@ impl Gcp {
         id: &str,
         provider: &OidcProvider,
     ) -> Result<()> {
-        let made = provider.check()?;
+        let made = provider.check(self.provider_name(project, of, id)?)?;
         let mut state = self.state();
         let found = pool(&mut state, project, of)?.providers.get_mut(id);
         *found.ok_or_else(|| AdminError::missing(id))? = made;
@@ -337,36 +349,28 @@ impl Gcp {
 
     /// The principal of a Kubernetes service account of a GKE cluster of `project`, as bindings
     /// name it.
-    #[must_use]
-    pub fn gke_principal(&self, project: &str, namespace: &str, name: &str) -> String {
-        let state = self.state();
-        let number = state.project(project).map(|p| p.number.clone());
-        format!(
-            "principal://iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{project}.svc.id.goog/subject/ns/{namespace}/sa/{name}",
-            number.unwrap_or_default()
-        )
+    ///
+    /// # Errors
+    /// When there is no such project.
+    pub fn gke_principal(&self, project: &str, namespace: &str, name: &str) -> Result<String> {
+        let pool = pool_name(&self.state(), project, &format!("{project}.svc.id.goog"))?;
+        Ok(pool.principal(&format!("ns/{namespace}/sa/{name}")))
     }
 
     /// The principal of a pool's subject, as bindings name it.
-    #[must_use]
-    pub fn pool_principal(&self, project: &str, pool: &str, subject: &str) -> String {
-        let state = self.state();
-        let number = state.project(project).map(|p| p.number.clone());
-        format!(
-            "principal://iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{pool}/subject/{subject}",
-            number.unwrap_or_default()
-        )
+    ///
+    /// # Errors
+    /// When there is no such project, or the pool's name is none.
+    pub fn pool_principal(&self, project: &str, pool: &str, subject: &str) -> Result<String> {
+        Ok(pool_name(&self.state(), project, pool)?.principal(subject))
     }
 
     /// The audience of exchanges with a provider: its full name.
-    #[must_use]
-    pub fn provider_audience(&self, project: &str, pool: &str, provider: &str) -> String {
-        let state = self.state();
-        let number = state.project(project).map(|p| p.number.clone());
-        format!(
-            "//iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{pool}/providers/{provider}",
-            number.unwrap_or_default()
-        )
+    ///
+    /// # Errors
+    /// When there is no such project, or the pool's name is none.
+    pub fn provider_audience(&self, project: &str, pool: &str, provider: &str) -> Result<String> {
+        Ok(self.provider_name(project, pool, provider)?.to_string())
     }
 
     /// Ends every access token.

@@ -3,15 +3,14 @@
 //! Owns: policies as `getIamPolicy` and `setIamPolicy` speak of them, and their evaluation with
 //! conditions. Refuses: deny policies, custom roles, groups and domains.
 
-mod member;
 mod role;
 
+use keyless_trust::gcp::{Caller, Member};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::cel::Expression;
-pub(super) use member::{Federated, Principal};
 
 /// Longest condition, in characters.
 const LONGEST: usize = 4096;
@@ -150,9 +149,7 @@ fn check(binding: &Binding) -> Result<(), Answer> {
         )));
     }
     for name in &binding.members {
-        if !member::is_valid(name) {
-            return Err(bad(format!("The member {name} is of an unknown type.")));
-        }
+        Member::parse(name).map_err(|error| bad(error.to_string()))?;
     }
     if let Some(condition) = &binding.condition {
         Expression::parse(&condition.expression, LONGEST)
@@ -165,7 +162,7 @@ fn check(binding: &Binding) -> Result<(), Answer> {
 /// permission.
 pub(super) fn allows(
     policies: &[&Policy],
-    who: &Principal,
+    who: &Caller,
     permission: &str,
     resource: &Resource,
     now: i64,
@@ -184,9 +181,13 @@ pub(super) fn allows(
         .flat_map(|policy| &policy.bindings)
         .any(|binding| {
             role::includes(&binding.role, permission)
-                && binding.members.iter().any(|member| who.is(member))
+                && binding.members.iter().any(|member| is(member, who))
                 && binding.condition.as_ref().is_none_or(holds)
         })
+}
+
+fn is(member: &str, who: &Caller) -> bool {
+    Member::parse(member).is_ok_and(|member| member.includes(who))
 }
 
 #[cfg(test)]
@@ -213,7 +214,7 @@ mod tests {
             ..Condition::default()
         };
         policy.add(ACCESSOR, MEMBER, Some(condition)).unwrap();
-        let who = Principal::Account("a@p.iam.gserviceaccount.com".to_owned());
+        let who = Caller::ServiceAccount("a@p.iam.gserviceaccount.com".to_owned());
         let may =
             |name: &str, permission: &str| allows(&[&policy], &who, permission, &resource(name), 0);
         let access = "secretmanager.versions.access";

@@ -4,11 +4,12 @@
 //! delegation chains.
 //! See <https://docs.cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken>.
 
+use keyless_trust::gcp::Caller;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, timestamp};
 use super::dispatch::Call;
-use super::iam::{Principal, Resource, allows};
+use super::iam::{Resource, allows};
 use super::token::{self, Grant, LIFE};
 use super::{Gcp, state::State};
 
@@ -72,7 +73,7 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
     let now = gcp.now();
     let account = permitted(&state, &caller, email, now)?;
     let grant = Grant {
-        principal: Principal::Account(account),
+        principal: Caller::ServiceAccount(account),
         scopes,
         expires: now + lifetime,
     };
@@ -87,7 +88,7 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
 /// is not permitted.
 pub(super) fn permitted(
     state: &State,
-    caller: &Principal,
+    caller: &Caller,
     name: &str,
     now: i64,
 ) -> Result<String, Answer> {
@@ -112,7 +113,7 @@ pub(super) fn permitted(
     let policies = [&account.policy, &project.policy];
     if !allows(&policies, caller, PERMISSION, &resource, now) {
         tracing::info!(
-            caller = caller.name(),
+            caller = caller.principal(),
             account = name,
             "may not act as the account"
         );

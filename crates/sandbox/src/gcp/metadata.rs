@@ -13,9 +13,9 @@ use axum::body::Body;
 use axum::extract::State as Shared;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
+use keyless_trust::gcp::Caller;
 use serde_json::json;
 
-use super::iam::Principal;
 use super::state::State;
 use super::sts::{self, Exchange, Workload};
 use super::token::{self, CLOUD_PLATFORM, Grant, LIFE};
@@ -269,8 +269,7 @@ async fn access_token(
     let Some(account) = &pod.account else {
         return Ok(sts::grant(gcp, identity, scopes));
     };
-    let caller = Principal::Federated(identity);
-    let permitted = iam_credentials::permitted(&gcp.state(), &caller, account, gcp.now());
+    let permitted = iam_credentials::permitted(&gcp.state(), &identity, account, gcp.now());
     let account = permitted
         .map_err(|answer| failed(answer.status, "IAM returned 403 Forbidden", &told(&answer)))?;
     Ok(account_token(gcp, account, scopes))
@@ -279,7 +278,7 @@ async fn access_token(
 fn account_token(gcp: &Gcp, email: String, scopes: Vec<String>) -> String {
     let now = gcp.now();
     let grant = Grant {
-        principal: Principal::Account(email),
+        principal: Caller::ServiceAccount(email),
         scopes,
         expires: now + LIFE,
     };

@@ -3,12 +3,12 @@
 //!
 //! Refuses: refresh tokens and everything that a browser would ask.
 
+use keyless_trust::gcp::Caller;
 use serde_json::json;
 
 use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::Principal;
 use super::token::{self, Grant, LIFE};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -73,7 +73,7 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
         .map(|account| account.email.clone())
         .unwrap_or_default();
     let grant = Grant {
-        principal: Principal::Account(email),
+        principal: Caller::ServiceAccount(email),
         scopes,
         expires: now + LIFE,
     };

@@ -1,11 +1,14 @@
 //! Workload identity pools and their providers, as the API checks them when they are made.
 //!
-//! Owns: the rules of ids, mappings, conditions, audiences and uploaded key sets. Refuses: SAML,
+//! Owns: the rules of new ids, mappings, conditions and uploaded key sets; those of issuers and
+//! audiences are the model's (`keyless_trust::gcp`). Refuses: SAML,
 //! X.509, and looking at an issuer: nobody does before the first token comes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keyless_trust::gcp::provider::MAX_KEYS;
+use keyless_trust::gcp::{self, PoolProvider};
 use serde_json::Value;
 
 use super::answer::Answer;
@@ -15,10 +18,7 @@ use crate::federation::jws::KeySet;
 /// Longest mapping expression and longest condition, in characters.
 const MAPPING: usize = 2048;
 const CONDITION: usize = 4096;
-const MAX_AUDIENCES: usize = 10;
-const MAX_AUDIENCE: usize = 256;
 const MAX_MAPPINGS: usize = 50;
-const MAX_KEYS: usize = 8;
 
 /// A provider for an OpenID Connect issuer.
 #[derive(Clone, Debug, Default)]
@@ -69,8 +69,8 @@ pub(super) struct Provider {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Oidc {
-        issuer: String,
-        audiences: Vec<String>,
+        rules: gcp::OidcProvider,
+        /// Uploaded keys.
         jwks: Option<Arc<KeySet>>,
     },
     Aws {
@@ -168,27 +168,16 @@ fn key_set(text: &str) -> Result<Arc<KeySet>, Answer> {
 }
 
 impl OidcProvider {
-    pub(super) fn check(&self) -> Result<Provider, Answer> {
-        if !self.issuer.starts_with("https://") {
-            return Err(bad(format!(
-                "The issuer URI {} must be an https URL.",
-                self.issuer
-            )));
-        }
-        let long = |audience: &String| audience.is_empty() || audience.len() > MAX_AUDIENCE;
-        if self.audiences.len() > MAX_AUDIENCES || self.audiences.iter().any(long) {
-            return Err(bad(format!(
-                "At most {MAX_AUDIENCES} audiences of {MAX_AUDIENCE} characters can be allowed."
-            )));
-        }
+    pub(super) fn check(&self, name: PoolProvider) -> Result<Provider, Answer> {
+        let rules = gcp::OidcProvider::new(name, &self.issuer, self.audiences.clone())
+            .map_err(|error| bad(error.to_string()))?;
         Ok(Provider {
             disabled: false,
             deleted: false,
             mapping: expressions(&self.mapping, &[("google.subject", "assertion.sub")])?,
             condition: condition(self.condition.as_deref())?,
             kind: Kind::Oidc {
-                issuer: self.issuer.clone(),
-                audiences: self.audiences.clone(),
+                rules,
                 jwks: self.jwks.as_deref().map(key_set).transpose()?,
             },
         })
@@ -237,10 +226,14 @@ mod tests {
             issuer: "https://issuer.example".to_owned(),
             ..OidcProvider::default()
         };
-        assert_eq!(good.check().unwrap().mapping.len(), 1);
+        let name = || {
+            let text = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool-1/providers/prov-1";
+            PoolProvider::parse(text).unwrap()
+        };
+        assert_eq!(good.check(name()).unwrap().mapping.len(), 1);
         let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         let subject = || pair("google.subject", "assertion.sub");
-        for (name, provider) in [
+        for (case, provider) in [
             (
                 "http",
                 OidcProvider {
@@ -315,8 +308,8 @@ mod tests {
                 },
             ),
         ] {
-            let refused = provider.check().expect_err(name);
-            assert_eq!(refused.status, 400, "{name}");
+            let refused = provider.check(name()).expect_err(case);
+            assert_eq!(refused.status, 400, "{case}");
         }
     }
 

@@ -14,12 +14,13 @@ mod record;
 mod write;
 
 use http::Method;
+use keyless_trust::gcp::Caller;
 use serde_json::json;
 
 use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::{Principal, Resource, allows};
+use super::iam::{Resource, allows};
 use super::state::State;
 use super::token;
 use name::Parent;
@@ -239,7 +240,7 @@ fn denied(permission: &str, resource: &str) -> Answer {
 
 /// A caller in front of a target.
 struct Who<'a> {
-    caller: &'a Principal,
+    caller: &'a Caller,
     target: &'a Target,
     now: i64,
 }
@@ -279,7 +280,7 @@ impl Who<'_> {
             return Ok(());
         }
         tracing::info!(
-            caller = self.caller.name(),
+            caller = self.caller.principal(),
             permission,
             resource = self.target.written,
             "may not"

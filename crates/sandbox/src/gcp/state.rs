@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use keyless_trust::gcp::{Pool as PoolName, PoolProvider};
+
 use super::faults::Faults;
 use super::iam::Policy;
 use super::metadata::Node;
@@ -27,8 +29,7 @@ pub struct Calls {
 pub(super) struct State {
     /// By id.
     pub projects: BTreeMap<String, Project>,
-    /// By project number and id.
-    pub pools: BTreeMap<(String, String), Pool>,
+    pub pools: BTreeMap<PoolName, Pool>,
     /// GKE clusters by `projects/P/locations/L/clusters/C`.
     pub clusters: BTreeMap<String, Cluster>,
     /// By e-mail address.
@@ -96,9 +97,9 @@ impl State {
     }
 
     /// A provider that takes tokens: neither it nor its pool is disabled or deleted.
-    pub fn provider(&self, number: &str, pool: &str, provider: &str) -> Option<&Provider> {
-        let pool = self.pools.get(&(number.to_owned(), pool.to_owned()))?;
-        let provider = pool.providers.get(provider)?;
+    pub fn provider(&self, name: &PoolProvider) -> Option<&Provider> {
+        let pool = self.pools.get(&name.pool)?;
+        let provider = pool.providers.get(&name.id)?;
         let stopped = pool.disabled || pool.deleted || provider.disabled || provider.deleted;
         (!stopped).then_some(provider)
     }

@@ -11,11 +11,12 @@ mod oidc;
 
 use std::collections::BTreeMap;
 
+use keyless_trust::gcp::provider::MAX_SUBJECT;
+use keyless_trust::gcp::{Caller, NameError, PoolProvider};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::{Federated, Principal};
 use super::pool::{Kind, Provider};
 use super::token::{self, Grant, LIFE};
 use super::{Gcp, cel};
@@ -28,8 +29,6 @@ const JWT: [&str; 2] = [
     "urn:ietf:params:oauth:token-type:id_token",
 ];
 const AWS4: &str = "urn:ietf:params:aws:token-type:aws4_request";
-/// The longest `google.subject`, in bytes.
-const SUBJECT: usize = 127;
 
 /// A refusal, ready to be sent.
 pub(super) type Refusal = Answer;
@@ -134,10 +133,10 @@ pub(super) async fn call(gcp: &Gcp, call: &Call<'_>) -> Answer {
 }
 
 /// An access token of `identity`.
-pub(super) fn grant(gcp: &Gcp, identity: Federated, scopes: Vec<String>) -> String {
+pub(super) fn grant(gcp: &Gcp, identity: Caller, scopes: Vec<String>) -> String {
     let now = gcp.now();
     let grant = Grant {
-        principal: Principal::Federated(identity),
+        principal: identity,
         scopes,
         expires: now + LIFE,
     };
@@ -145,31 +144,29 @@ pub(super) fn grant(gcp: &Gcp, identity: Federated, scopes: Vec<String>) -> Stri
 }
 
 /// Who the presented token stands for.
-pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Federated, Refusal> {
+pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Caller, Refusal> {
     if let Some(rest) = exchange.audience.strip_prefix("identitynamespace:") {
         return gke::identity(gcp, rest, &exchange.subject_token).await;
     }
-    let name = ProviderName::parse(&exchange.audience).ok_or_else(|| {
+    let unknown = || {
         refuse(
+            "invalid_target",
+            "The target service indicated by the \"audience\" parameters is invalid. This might \
+             either be because the pool or provider is disabled or deleted or because it doesn't \
+             exist.",
+        )
+    };
+    let name = PoolProvider::parse(&exchange.audience).map_err(|error| match error {
+        NameError::Form { .. } => refuse(
             "invalid_request",
             "Invalid value for \"audience\". This value should be the full resource name of the \
              Identity Provider. See \
              https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for the list \
              of possible formats.",
-        )
+        ),
+        _ => unknown(),
     })?;
-    let provider = gcp
-        .state()
-        .provider(&name.number, &name.pool, &name.provider)
-        .cloned()
-        .ok_or_else(|| {
-            refuse(
-                "invalid_target",
-                "The target service indicated by the \"audience\" parameters is invalid. This \
-                 might either be because the pool or provider is disabled or deleted or because \
-                 it doesn't exist.",
-            )
-        })?;
+    let provider = gcp.state().provider(&name).cloned().ok_or_else(unknown)?;
     let fits = match provider.kind {
         Kind::Oidc { .. } => JWT.contains(&&*exchange.subject_token_type),
         Kind::Aws { .. } => exchange.subject_token_type == AWS4,
@@ -181,75 +178,16 @@ pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Federated
         ));
     }
     let assertion = match &provider.kind {
-        Kind::Oidc {
-            issuer,
-            audiences,
-            jwks,
-        } => {
-            let trusted = oidc::Trusted {
-                issuer,
-                audiences: &name.audiences(audiences),
-                keys: jwks.as_ref(),
-            };
-            oidc::verify(gcp, &exchange.subject_token, &trusted).await?
+        Kind::Oidc { rules, jwks } => {
+            oidc::verify(gcp, &exchange.subject_token, rules, jwks.as_ref()).await?
         }
         Kind::Aws { account } => aws::verify(gcp, exchange, account).await?,
     };
     map(&provider, &name, &assertion)
 }
 
-/// `//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER`.
-struct ProviderName {
-    number: String,
-    pool: String,
-    provider: String,
-}
-
-impl ProviderName {
-    fn parse(audience: &str) -> Option<Self> {
-        let path = audience.strip_prefix("//iam.googleapis.com/")?;
-        match path.split('/').collect::<Vec<_>>().as_slice() {
-            [
-                "projects",
-                number,
-                "locations",
-                "global",
-                "workloadIdentityPools",
-                pool,
-                "providers",
-                provider,
-            ] => Some(Self {
-                number: (*number).to_owned(),
-                pool: (*pool).to_owned(),
-                provider: (*provider).to_owned(),
-            }),
-            _ => None,
-        }
-    }
-
-    fn pool(&self) -> String {
-        format!(
-            "projects/{}/locations/global/workloadIdentityPools/{}",
-            self.number, self.pool
-        )
-    }
-
-    /// What a token must be for: the allowed audiences, or the provider's own name.
-    fn audiences(&self, allowed: &[String]) -> Vec<String> {
-        if !allowed.is_empty() {
-            return allowed.to_vec();
-        }
-        let name = format!(
-            "//iam.googleapis.com/{}/providers/{}",
-            self.pool(),
-            self.provider
-        );
-        vec![format!("https:{name}"), name]
-    }
-}
-
 /// The attribute mapping and the condition.
-fn map(provider: &Provider, name: &ProviderName, assertion: &Value) -> Result<Federated, Refusal> {
+fn map(provider: &Provider, name: &PoolProvider, assertion: &Value) -> Result<Caller, Refusal> {
     let mut google = Map::new();
     let mut attribute = Map::new();
     for (attribute_name, expression) in &provider.mapping {
@@ -272,17 +210,17 @@ fn map(provider: &Provider, name: &ProviderName, assertion: &Value) -> Result<Fe
             )
         })?
         .to_owned();
-    if subject.len() > SUBJECT {
+    if subject.len() > MAX_SUBJECT {
         return Err(refuse(
             "invalid_request",
             format!(
-                "The size of mapped attribute google.subject exceeds the {SUBJECT} bytes limit. \
+                "The size of mapped attribute google.subject exceeds the {MAX_SUBJECT} bytes limit. \
                  Either modify your attribute mapping or the incoming assertion to produce a \
-                 mapped attribute that is less than {SUBJECT} bytes."
+                 mapped attribute that is less than {MAX_SUBJECT} bytes."
             ),
         ));
     }
-    let sets = sets(&google, &attribute);
+    let (attributes, groups) = (attributes(&attribute), groups(&google));
     let (google, attribute) = (Value::Object(google), Value::Object(attribute));
     let variables = [
         ("assertion", assertion),
@@ -298,10 +236,11 @@ fn map(provider: &Provider, name: &ProviderName, assertion: &Value) -> Result<Fe
             "The given credential is rejected by the attribute condition.",
         ));
     }
-    Ok(Federated {
-        pool: name.pool(),
+    Ok(Caller::Federated {
+        pool: name.pool.clone(),
         subject,
-        sets,
+        attributes,
+        groups,
     })
 }
 
@@ -318,17 +257,20 @@ fn evaluate(name: &str, expression: &cel::Expression, assertion: &Value) -> Resu
         })
 }
 
-fn sets(google: &Map<String, Value>, attribute: &Map<String, Value>) -> Vec<String> {
+fn groups(google: &Map<String, Value>) -> Vec<String> {
     let groups = google.get("groups").and_then(Value::as_array);
     let groups = groups.into_iter().flatten().filter_map(Value::as_str);
-    let mut sets: Vec<String> = groups.map(|group| format!("group/{group}")).collect();
-    for (name, value) in attribute {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Null | Value::Array(_) | Value::Object(_) => continue,
-            other => other.to_string(),
-        };
-        sets.push(format!("attribute.{name}/{text}"));
-    }
-    sets
+    groups.map(str::to_owned).collect()
+}
+
+fn attributes(attribute: &Map<String, Value>) -> Vec<(String, String)> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        other => Some(other.to_string()),
+    };
+    attribute
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
+        .collect()
 }

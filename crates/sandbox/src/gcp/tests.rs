@@ -127,11 +127,15 @@ impl World {
     }
 
     fn principal(&self) -> String {
-        self.gcp.pool_principal(PROJECT, "my-pool", SUBJECT)
+        self.gcp
+            .pool_principal(PROJECT, "my-pool", SUBJECT)
+            .unwrap()
     }
 
     fn audience(&self) -> String {
-        self.gcp.provider_audience(PROJECT, "my-pool", "cluster")
+        self.gcp
+            .provider_audience(PROJECT, "my-pool", "cluster")
+            .unwrap()
     }
 
     fn claims(&self) -> Value {

@@ -5,13 +5,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use keyless_trust::gcp::Caller;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::Principal;
 use super::state::State;
 
 /// What every service here takes.
@@ -28,7 +28,7 @@ const SIGN_IN: &str = "Expected OAuth 2 access token, login cookie or other vali
 /// What a token is good for.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
-    pub principal: Principal,
+    pub principal: Caller,
     pub scopes: Vec<String>,
     pub expires: i64,
 }
@@ -39,8 +39,8 @@ pub(super) fn issue(state: &mut State, grant: Grant, now: i64) -> String {
         state.tokens.retain(|_, grant| grant.expires > now);
     }
     let kind = match grant.principal {
-        Principal::Account(_) => 'c',
-        Principal::Federated(_) => 'd',
+        Caller::ServiceAccount(_) => 'c',
+        Caller::Federated { .. } => 'd',
     };
     let random: [u8; 48] = rand::random();
     let token = format!("ya29.{kind}.{}", URL_SAFE_NO_PAD.encode(random));
@@ -49,7 +49,7 @@ pub(super) fn issue(state: &mut State, grant: Grant, now: i64) -> String {
 }
 
 /// Who calls `service`, with a token that is good for it.
-pub(super) fn identify(gcp: &Gcp, call: &Call<'_>, service: &str) -> Result<Principal, Answer> {
+pub(super) fn identify(gcp: &Gcp, call: &Call<'_>, service: &str) -> Result<Caller, Answer> {
     let metadata = json!({"service": service, "method": call.api});
     let refuse = |text: String, reason: &str, challenge: &str| {
         Answer::error("UNAUTHENTICATED", text)
@@ -157,7 +157,7 @@ fn self_signed(state: &State, text: &str, service: &str) -> Option<Grant> {
     };
     let short = claims.exp - claims.iat <= LIFE;
     (short && claims.sub == claims.iss).then_some(Grant {
-        principal: Principal::Account(claims.iss),
+        principal: Caller::ServiceAccount(claims.iss),
         scopes,
         expires: claims.exp,
     })

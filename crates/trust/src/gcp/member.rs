@@ -7,6 +7,9 @@ use std::fmt;
 
 use super::name::{IAM, NameError, Pool};
 
+/// How the ids of GKE's pools end.
+const GKE: &str = ".svc.id.goog";
+
 /// Why a text is no member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
@@ -49,6 +52,15 @@ pub enum Member {
         /// Its value.
         value: String,
     },
+    /// The workloads of a GKE pool that have a namespace, a uid or a cluster in common.
+    Workloads {
+        /// The pool.
+        pool: Pool,
+        /// One of [`GKE_SETS`].
+        kind: String,
+        /// Its value.
+        value: String,
+    },
     /// Everybody in a pool.
     Pool(Pool),
     /// `allUsers`.
@@ -58,6 +70,13 @@ pub enum Member {
     /// Users, groups, domains: kept as they are.
     Other(String),
 }
+
+/// What workloads of GKE can have in common, as members of policies name it.
+pub const GKE_SETS: [&str; 3] = [
+    "namespace",
+    "kubernetes.serviceaccount.uid",
+    "kubernetes.cluster",
+];
 
 /// Who calls, as an access token says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +89,7 @@ pub enum Caller {
         pool: Pool,
         /// `google.subject`.
         subject: String,
-        /// Mapped attributes, by names without `attribute.`.
+        /// Mapped attributes, by names without `attribute.`; in a pool of GKE the [`GKE_SETS`].
         attributes: Vec<(String, String)>,
         /// `google.groups`.
         groups: Vec<String>,
@@ -115,6 +134,16 @@ impl Member {
                 return Ok(Self::Attribute {
                     pool: Pool::parse(pool)?,
                     name: name.to_owned(),
+                    value: value.to_owned(),
+                });
+            }
+            for kind in GKE_SETS {
+                let Some((pool, value)) = in_pool(rest, &format!("/{kind}/")) else {
+                    continue;
+                };
+                return Ok(Self::Workloads {
+                    pool: Pool::parse(pool)?,
+                    kind: kind.to_owned(),
                     value: value.to_owned(),
                 });
             }
@@ -168,6 +197,18 @@ impl Member {
             ) => pool == of && subject == caller,
             (Self::Pool(pool), Caller::Federated { pool: of, .. }) => pool == of,
             (
+                Self::Workloads { pool, kind, value },
+                Caller::Federated {
+                    pool: of,
+                    attributes,
+                    ..
+                },
+            ) => {
+                pool == of
+                    && pool.id.ends_with(GKE)
+                    && attributes.iter().any(|(n, v)| n == kind && v == value)
+            }
+            (
                 Self::Attribute { pool, name, value },
                 Caller::Federated {
                     pool: of,
@@ -193,7 +234,7 @@ fn in_pool<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
 fn gke(text: &str) -> Option<Member> {
     let (pool, rest) = text.split_once('[')?;
     let (namespace, name) = rest.strip_suffix(']')?.split_once('/')?;
-    pool.ends_with(".svc.id.goog").then(|| Member::Gke {
+    pool.ends_with(GKE).then(|| Member::Gke {
         pool: pool.to_owned(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
@@ -215,6 +256,9 @@ impl fmt::Display for Member {
             }
             Self::Attribute { pool, name, value } => {
                 write!(f, "principalSet://{IAM}/{pool}/attribute.{name}/{value}")
+            }
+            Self::Workloads { pool, kind, value } => {
+                write!(f, "principalSet://{IAM}/{pool}/{kind}/{value}")
             }
             Self::Pool(pool) => write!(f, "principalSet://{IAM}/{pool}/*"),
             Self::Anybody => f.write_str("allUsers"),
@@ -301,6 +345,19 @@ mod tests {
             groups: vec![],
         };
         assert!(member.includes(&caller));
+        let pool = "iam.googleapis.com/projects/1/locations/global/workloadIdentityPools";
+        let in_namespace = |of: &str| Caller::Federated {
+            pool: Pool::new("1", of).unwrap(),
+            subject: "ns/ns/sa/sa".into(),
+            attributes: vec![("namespace".into(), "ns".into())],
+            groups: vec![],
+        };
+        for (of, includes) in [("my-project.svc.id.goog", true), ("pool-1", false)] {
+            let text = format!("principalSet://{pool}/{of}/namespace/ns");
+            let member = Member::parse(&text).unwrap();
+            assert_eq!(member.to_string(), text);
+            assert_eq!(member.includes(&in_namespace(of)), includes, "{of}");
+        }
         assert!(caller.principal().ends_with("/subject/ns/ns/sa/sa"));
     }
 }

@@ -2,10 +2,10 @@
 //! `PROJECT.svc.id.goog`, where subjects are `ns/NAMESPACE/sa/NAME`.
 
 use keyless_trust::ServiceAccount;
+use keyless_trust::gcp::{Caller, OidcProvider, Pool, PoolProvider};
 use serde_json::Value;
 
 use super::super::Gcp;
-use super::super::iam::Federated;
 use super::{Refusal, oidc, refuse};
 
 /// The API's host in the name of a cluster.
@@ -40,7 +40,7 @@ impl Workload {
 }
 
 /// `audience` is what follows `identitynamespace:`.
-pub(super) async fn identity(gcp: &Gcp, audience: &str, text: &str) -> Result<Federated, Refusal> {
+pub(super) async fn identity(gcp: &Gcp, audience: &str, text: &str) -> Result<Caller, Refusal> {
     let invalid = || {
         refuse(
             "invalid_request",
@@ -76,32 +76,33 @@ pub(super) async fn identity(gcp: &Gcp, audience: &str, text: &str) -> Result<Fe
         })?;
         (project.number.clone(), cluster.issuer.clone())
     };
-    let trusted = oidc::Trusted {
-        issuer: &issuer,
-        audiences: std::slice::from_ref(&workload.pool),
-        keys: None,
+    let pool = Pool::new(&number, &workload.pool).map_err(|_| invalid())?;
+    let name = PoolProvider {
+        pool: pool.clone(),
+        id: workload.cluster.clone(),
     };
-    let claims = oidc::verify(gcp, text, &trusted).await?;
+    let rules = OidcProvider::new(name, &issuer, vec![workload.pool.clone()])
+        .map_err(|error| refuse("invalid_grant", error.to_string()))?;
+    let claims = oidc::verify(gcp, text, &rules, None).await?;
     let account = claims
         .get("sub")
         .and_then(Value::as_str)
         .and_then(ServiceAccount::from_subject)
         .ok_or_else(|| refuse("invalid_grant", "The subject is no service account."))?;
     let (namespace, name) = (account.namespace, account.name);
-    let mut sets = vec![
-        format!("namespace/{namespace}"),
-        format!("kubernetes.cluster/{CONTAINER}{}", workload.cluster),
+    let cluster = format!("{CONTAINER}{}", workload.cluster);
+    let mut attributes = vec![
+        ("namespace".to_owned(), namespace.clone()),
+        ("kubernetes.cluster".to_owned(), cluster),
     ];
     let uid = claims
         .pointer("/kubernetes.io/serviceaccount/uid")
         .and_then(Value::as_str);
-    sets.extend(uid.map(|uid| format!("kubernetes.serviceaccount.uid/{uid}")));
-    Ok(Federated {
-        pool: format!(
-            "projects/{number}/locations/global/workloadIdentityPools/{}",
-            workload.pool
-        ),
+    attributes.extend(uid.map(|uid| ("kubernetes.serviceaccount.uid".to_owned(), uid.to_owned())));
+    Ok(Caller::Federated {
+        pool,
         subject: format!("ns/{namespace}/sa/{name}"),
-        sets,
+        attributes,
+        groups: Vec::new(),
     })
 }

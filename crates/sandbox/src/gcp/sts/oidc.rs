@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyless_trust::Issuer;
+use keyless_trust::gcp::OidcProvider;
+use keyless_trust::gcp::provider::Mismatch;
 use keyless_trust::token::{Claims, Token};
 use serde_json::Value;
 
@@ -17,51 +19,56 @@ use super::{Refusal, grant_error};
 use crate::federation::issuers::IdpError;
 use crate::federation::jws::KeySet;
 
-/// Seconds by which clocks may differ.
-const SKEW: i64 = 60;
-/// The longest life of a token, in seconds.
-const LONGEST: i64 = 24 * 3600;
 const CONNECTING: &str = "Error connecting to the given credential's issuer.";
 
-/// What a provider trusts.
-pub(super) struct Trusted<'a> {
-    pub issuer: &'a str,
-    pub audiences: &'a [String],
-    /// Uploaded keys; without them the issuer's documents are fetched.
-    pub keys: Option<&'a Arc<KeySet>>,
-}
-
-/// The claims of a token that is what the provider trusts.
-pub(super) async fn verify(gcp: &Gcp, text: &str, trusted: &Trusted<'_>) -> Result<Value, Refusal> {
+/// The claims of a token that `rules` take, signed with one of `keys`; without those the issuer's
+/// documents are fetched.
+pub(super) async fn verify(
+    gcp: &Gcp,
+    text: &str,
+    rules: &OidcProvider,
+    keys: Option<&Arc<KeySet>>,
+) -> Result<Value, Refusal> {
     // Ours: no report of Google's text for these two was found.
     let malformed = |reason: String| grant_error(format!("The ID Token is malformed: {reason}."));
     let token = Token::parse(text).map_err(|error| malformed(error.to_string()))?;
     let claims = token
         .claims()
         .map_err(|error| malformed(error.to_string()))?;
-    if claims.iss != trusted.issuer {
-        return Err(grant_error(format!(
-            "The issuer in ID Token {} does not match the expected ones: {}",
-            claims.iss, trusted.issuer
-        )));
+    let now = gcp.now() + gcp.0.skew.load(Ordering::Relaxed);
+    let judged = rules.judge(&claims, now);
+    // A text about times is no help to someone without a good signature.
+    match &judged {
+        Err(mismatch) if *mismatch != Mismatch::Stale => {
+            return Err(refusal(mismatch, &claims, rules));
+        }
+        _ => signature(gcp, &token, text, rules.issuer.as_str(), keys).await?,
     }
-    if !claims.aud.iter().any(|aud| trusted.audiences.contains(aud)) {
-        return Err(grant_error(format!(
+    judged.map_err(|mismatch| refusal(&mismatch, &claims, rules))?;
+    raw(text).ok_or_else(|| malformed("no claims".to_owned()))
+}
+
+fn refusal(mismatch: &Mismatch, claims: &Claims, rules: &OidcProvider) -> Refusal {
+    grant_error(match mismatch {
+        Mismatch::Issuer => format!(
+            "The issuer in ID Token {} does not match the expected ones: {}",
+            claims.iss, rules.issuer
+        ),
+        Mismatch::Audience => format!(
             "The audience in ID Token [{}] does not match the expected audience {}.",
             claims.aud.join(", "),
-            trusted.audiences.join(", ")
-        )));
-    }
-    signature(gcp, &token, text, trusted).await?;
-    times(gcp, &claims)?;
-    raw(text).ok_or_else(|| malformed("no claims".to_owned()))
+            rules.audiences().join(", ")
+        ),
+        Mismatch::Stale => format!("ID Token issued at {} is stale to sign-in.", claims.iat),
+    })
 }
 
 async fn signature(
     gcp: &Gcp,
     token: &Token,
     text: &str,
-    trusted: &Trusted<'_>,
+    issuer: &str,
+    keys: Option<&Arc<KeySet>>,
 ) -> Result<(), Refusal> {
     let alg = token.header.alg.as_str();
     if !matches!(alg, "RS256" | "ES256") {
@@ -71,12 +78,12 @@ async fn signature(
         )));
     }
     let kid = token.header.kid.as_deref();
-    let keys = match trusted.keys {
+    let keys = match keys {
         Some(keys) => Arc::clone(keys),
-        None => fetch(gcp, trusted.issuer, kid).await?,
+        None => fetch(gcp, issuer, kid).await?,
     };
     keys.verify(text, alg, kid).map_err(|error| {
-        tracing::info!(issuer = trusted.issuer, %error, "a token was refused");
+        tracing::info!(issuer, %error, "a token was refused");
         // Google says the same for a key that is not there and a signature that is wrong.
         grant_error(CONNECTING)
     })
@@ -95,19 +102,6 @@ async fn fetch(gcp: &Gcp, issuer: &str, kid: Option<&str>) -> Result<Arc<KeySet>
             _ => grant_error(CONNECTING),
         }
     })
-}
-
-fn times(gcp: &Gcp, claims: &Claims) -> Result<(), Refusal> {
-    let now = gcp.now() + gcp.0.skew.load(Ordering::Relaxed);
-    let begun = claims.iat - SKEW <= now && claims.nbf.is_none_or(|nbf| nbf - SKEW <= now);
-    let long = claims.exp.saturating_sub(claims.iat) > LONGEST;
-    if begun && now < claims.exp + SKEW && !long {
-        return Ok(());
-    }
-    Err(grant_error(format!(
-        "ID Token issued at {} is stale to sign-in.",
-        claims.iat
-    )))
 }
 
 /// Every claim, for the mapping.

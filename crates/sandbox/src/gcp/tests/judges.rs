@@ -135,7 +135,9 @@ impl Court {
             &world.principal(),
         )
         .unwrap();
-        let admin = gcp.pool_principal(PROJECT, "my-pool", "system:serviceaccount:shop:admin");
+        let admin = gcp
+            .pool_principal(PROJECT, "my-pool", "system:serviceaccount:shop:admin")
+            .unwrap();
         gcp.bind_on_project(PROJECT, "roles/secretmanager.admin", &admin, None)
             .unwrap();
         let accessor = "roles/secretmanager.secretAccessor";
@@ -162,7 +164,7 @@ impl Court {
     fn on_gke(&self) {
         let gcp = &self.world.gcp;
         super::metadata::on_gke(&self.world, None);
-        let pod = gcp.gke_principal(PROJECT, "shop", "web");
+        let pod = gcp.gke_principal(PROJECT, "shop", "web").unwrap();
         gcp.bind_on_secret("gold", "roles/secretmanager.secretAccessor", &pod, None)
             .unwrap();
     }
@@ -180,7 +182,7 @@ impl Court {
         }
         let config = json!({
             "type": "external_account",
-            "audience": gcp.provider_audience(PROJECT, "my-pool", "amazon"),
+            "audience": gcp.provider_audience(PROJECT, "my-pool", "amazon").unwrap(),
             "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
             "token_url": "https://sts.googleapis.com/v1/token",
             "credential_source": {
@@ -192,7 +194,7 @@ impl Court {
         std::fs::write(self.home.path().join("aws.json"), config.to_string()).unwrap();
         // The default mapping of such a provider: who signed, by ARN.
         let user = format!("arn:aws:iam::{}:user/admin", self.aws.account());
-        let session = gcp.pool_principal(PROJECT, "my-pool", &user);
+        let session = gcp.pool_principal(PROJECT, "my-pool", &user).unwrap();
         gcp.bind_on_secret("gold", "roles/secretmanager.secretAccessor", &session, None)
             .unwrap();
     }

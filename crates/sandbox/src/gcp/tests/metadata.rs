@@ -94,6 +94,7 @@ async fn the_pods_token_is_one_of_its_service_account() {
         world
             .gcp
             .gke_principal(PROJECT, "shop", "web")
+            .unwrap()
             .rsplit("/subject/")
             .next(),
         Some("ns/shop/sa/web")
