@@ -14,6 +14,7 @@ mod plan;
 mod reference;
 mod sandbox;
 mod template;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Plan(flags) => plan::run(&flags),
         Command::Migrate(flags) => migrate::run(&flags),
         Command::Issuer(flags) => issuer::run(&flags),
+        Command::Trust(flags) => trust::run(&flags),
         Command::Sandbox(flags) => sandbox::run(&flags),
         Command::Bench(flags) => bench::run(&flags),
         Command::Crds(flags) => crds::run(&flags),

@@ -75,7 +75,11 @@ pub fn read(file: &Path) -> Result<Vec<Value>> {
     Ok(parsed.into_iter().flat_map(documents).collect())
 }
 
-fn text(file: &Path) -> Result<String> {
+/// The text of a file.
+///
+/// # Errors
+/// The file cannot be read, or is no text.
+pub fn text(file: &Path) -> Result<String> {
     let read = if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)

@@ -100,4 +100,13 @@ const ROWS: &[Row] = &[
         check: "`bao token capabilities PATH` with the token of the role; `bao policy read NAME`.",
         fix: "Allow read on MOUNT/data/PATH, and list on MOUNT/metadata/PATH for a search.",
     },
+    Row {
+        code: "V9",
+        link: Link::TrustObject,
+        title: "The role lets everyone in",
+        signs: &[],
+        cause: "The role binds no subject and no claim, or every name or namespace: any service account of the cluster may use it.",
+        check: "`bao read auth/MOUNT/role/ROLE`; look at bound_subject, bound_claims, bound_service_account_names and namespaces.",
+        fix: "Bind exactly one service account: bound_subject system:serviceaccount:NAMESPACE:NAME, or its name and namespace.",
+    },
 ];

@@ -1,0 +1,452 @@
+//! What a provider's store means: who logs in, and what a key is there.
+
+use keyless_api::{
+    AwsProvider, AwsService, AzureAuthType, AzureEnvironment, AzureKvProvider, Find, GcpSmProvider,
+    KvVersion, SecretStoreProvider, ServiceAccountSelector, VaultProvider,
+};
+
+use super::access::{Access, Place, Scope, Verb};
+use super::inventory::{Inventory, Store};
+use super::options::{Options, Platform};
+use super::reads::{Wanted, literal_prefix};
+use super::{Cloud, GoogleLogin, VaultMethod};
+use crate::aws::Arn;
+use crate::gcp::PoolProvider;
+use crate::trust::ServiceAccount;
+
+/// How a store logs in.
+pub(super) enum Login {
+    /// By a service account's tokens.
+    Keyless {
+        account: ServiceAccount,
+        audience: String,
+        cloud: Cloud,
+    },
+    /// In a way that no trust is needed for, in words.
+    Other(String),
+}
+
+/// What must be known to understand a store.
+pub(super) struct Context<'a> {
+    pub(super) inventory: &'a Inventory,
+    pub(super) options: &'a Options,
+    pub(super) store: &'a Store,
+    /// Namespace of the ExternalSecret.
+    pub(super) namespace: &'a str,
+}
+
+impl Context<'_> {
+    pub(super) fn login(&self) -> Login {
+        let provider = &self.store.spec.provider;
+        match provider {
+            SecretStoreProvider { aws: Some(aws), .. } => self.aws(aws),
+            SecretStoreProvider {
+                azurekv: Some(azure),
+                ..
+            } => self.azure(azure),
+            SecretStoreProvider {
+                gcpsm: Some(google),
+                ..
+            } => self.google(google),
+            SecretStoreProvider {
+                vault: Some(vault), ..
+            } => self.vault(vault),
+            other => Login::Other(format!(
+                "provider {} needs no trust of a cloud",
+                other.names().first().copied().unwrap_or("none")
+            )),
+        }
+    }
+
+    /// The account that a selector names: a SecretStore's is in its own namespace, that of a
+    /// ClusterSecretStore where it says, else in the namespace that asks.
+    fn account(&self, selector: &ServiceAccountSelector) -> ServiceAccount {
+        let own = self.store.object.namespace.as_deref();
+        let named = selector.namespace.as_deref().filter(|n| !n.is_empty());
+        let namespace = own.or(named).unwrap_or(self.namespace);
+        ServiceAccount::new(namespace, selector.name.clone())
+    }
+
+    fn annotation(&self, account: &ServiceAccount, key: &str) -> Option<String> {
+        self.inventory.annotation(account, key).map(str::to_owned)
+    }
+
+    fn aws(&self, spec: &AwsProvider) -> Login {
+        let auth = spec.auth.as_ref();
+        let jwt = auth.and_then(|a| a.jwt.as_ref());
+        let account = match jwt.and_then(|j| j.service_account_ref.as_ref()) {
+            Some(selector) => self.account(selector),
+            None if auth.is_some_and(|a| a.secret_ref.is_some()) => {
+                return Login::Other("it uses a stored access key".into());
+            }
+            None => self.options.operator.clone(),
+        };
+        let role = self.annotation(&account, "eks.amazonaws.com/role-arn");
+        let mut chain: Vec<Arn> = spec
+            .additional_roles
+            .iter()
+            .chain(spec.role.iter().filter(|role| !role.is_empty()))
+            .filter_map(|role| Arn::parse_role(role).ok())
+            .collect();
+        chain.dedup();
+        let audience = self.annotation(&account, "eks.amazonaws.com/audience");
+        Login::Keyless {
+            audience: audience.unwrap_or_else(|| "sts.amazonaws.com".into()),
+            cloud: Cloud::Aws {
+                role: role.and_then(|role| Arn::parse_role(&role).ok()),
+                chain,
+            },
+            account,
+        }
+    }
+
+    fn azure(&self, spec: &AzureKvProvider) -> Login {
+        match spec.auth_type.clone().unwrap_or_default() {
+            AzureAuthType::WorkloadIdentity => {}
+            AzureAuthType::ManagedIdentity => {
+                return Login::Other("it uses the node's managed identity".into());
+            }
+            _ => return Login::Other("it uses a stored secret or certificate".into()),
+        }
+        let account = match &spec.service_account_ref {
+            Some(selector) => self.account(selector),
+            None => self.options.operator.clone(),
+        };
+        let annotation = |key| self.annotation(&account, key);
+        let tenant = spec.tenant_id.clone().filter(|t| !t.is_empty());
+        let tenant = tenant
+            .or_else(|| annotation("azure.workload.identity/tenant-id"))
+            .or_else(|| self.options.azure.tenant.clone());
+        let suffix = match spec.environment_type.clone().unwrap_or_default() {
+            AzureEnvironment::UsGovernmentCloud => "USGov",
+            AzureEnvironment::ChinaCloud => "China",
+            _ => "",
+        };
+        Login::Keyless {
+            audience: format!("api://AzureADTokenExchange{suffix}"),
+            cloud: Cloud::Azure {
+                client: annotation("azure.workload.identity/client-id"),
+                tenant,
+            },
+            account,
+        }
+    }
+
+    fn google(&self, spec: &GcpSmProvider) -> Login {
+        let auth = spec.auth.as_ref();
+        let gke = auth.and_then(|a| a.workload_identity.as_ref());
+        let pool = auth.and_then(|a| a.workload_identity_federation.as_ref());
+        let project = |own: Option<&String>| {
+            own.or(spec.project_id.as_ref())
+                .cloned()
+                .or_else(|| self.options.google.project.clone())
+        };
+        if let Some(gke) = gke {
+            let account = self.account(&gke.service_account_ref);
+            return self.gke(account, project(gke.cluster_project_id.as_ref()));
+        }
+        if let Some(pool) = pool {
+            let Some(selector) = &pool.service_account_ref else {
+                return Login::Other("its tokens do not come from this cluster".into());
+            };
+            let account = self.account(selector);
+            let provider = pool
+                .audience
+                .as_deref()
+                .and_then(|a| PoolProvider::parse(a).ok());
+            let audience = selector.audiences.first().cloned();
+            let own = provider.as_ref().map(|p| {
+                let [bare, _] = p.default_audiences();
+                bare
+            });
+            let email = pool.gcp_service_account_email.clone();
+            return Login::Keyless {
+                audience: audience.or(own).unwrap_or_default(),
+                cloud: Cloud::Google {
+                    by: GoogleLogin::Pool(provider),
+                    impersonates: email
+                        .or_else(|| self.annotation(&account, "iam.gke.io/gcp-service-account")),
+                },
+                account,
+            };
+        }
+        if auth.is_some_and(|a| a.secret_ref.is_some()) {
+            return Login::Other("it uses a stored service account key".into());
+        }
+        let gke = self.options.issuer.as_ref().map(Platform::of);
+        match gke {
+            Some(Platform::Gke { project: clusters }) => {
+                self.gke(self.options.operator.clone(), Some(clusters))
+            }
+            None => self.gke(self.options.operator.clone(), project(None)),
+            Some(_) => Login::Keyless {
+                account: self.options.operator.clone(),
+                audience: String::new(),
+                cloud: Cloud::Google {
+                    by: GoogleLogin::Pool(None),
+                    impersonates: None,
+                },
+            },
+        }
+    }
+
+    fn gke(&self, account: ServiceAccount, project: Option<String>) -> Login {
+        Login::Keyless {
+            audience: project
+                .as_ref()
+                .map_or(String::new(), |project| format!("{project}.svc.id.goog")),
+            cloud: Cloud::Google {
+                by: GoogleLogin::Gke { project },
+                impersonates: self.annotation(&account, "iam.gke.io/gcp-service-account"),
+            },
+            account,
+        }
+    }
+
+    fn vault(&self, spec: &VaultProvider) -> Login {
+        let Some(auth) = &spec.auth else {
+            return Login::Other("it names no login".into());
+        };
+        let namespace = auth.namespace.clone().or_else(|| spec.namespace.clone());
+        if auth.token_secret_ref.is_some() || auth.app_role.is_some() {
+            return Login::Other("it uses a stored token or secret id".into());
+        }
+        if let Some(kubernetes) = &auth.kubernetes {
+            if kubernetes.secret_ref.is_some() && kubernetes.service_account_ref.is_none() {
+                return Login::Other("it uses a stored token".into());
+            }
+            let selector = kubernetes.service_account_ref.as_ref();
+            let audience = selector.and_then(|s| s.audiences.first()).cloned();
+            return Login::Keyless {
+                account: selector.map_or(self.options.operator.clone(), |s| self.account(s)),
+                audience: audience.unwrap_or_default(),
+                cloud: Cloud::Vault {
+                    server: spec.server.clone(),
+                    namespace,
+                    method: VaultMethod::Kubernetes,
+                    mount: kubernetes.mount_path.clone().unwrap_or("kubernetes".into()),
+                    role: kubernetes.role.clone(),
+                },
+            };
+        }
+        let jwt = auth.jwt.as_ref();
+        let minted = jwt.and_then(|j| j.kubernetes_service_account_token.as_ref());
+        let (Some(jwt), Some(minted)) = (jwt, minted) else {
+            return Login::Other("it uses stored credentials, or those of another cloud".into());
+        };
+        let first = |list: &Option<Vec<String>>| list.as_ref().and_then(|l| l.first()).cloned();
+        let audience = first(&minted.audiences).unwrap_or_else(|| "vault".into());
+        Login::Keyless {
+            account: self.account(&minted.service_account_ref),
+            audience,
+            cloud: Cloud::Vault {
+                server: spec.server.clone(),
+                namespace,
+                method: VaultMethod::Jwt,
+                mount: jwt.path.clone().unwrap_or("jwt".into()),
+                role: jwt.role.clone().unwrap_or_default(),
+            },
+        }
+    }
+
+    /// The permissions that a read needs there; an error says why it cannot be told.
+    pub(super) fn access(&self, wanted: &Wanted<'_>) -> Result<Vec<Access>, String> {
+        let provider = &self.store.spec.provider;
+        match provider {
+            SecretStoreProvider { aws: Some(aws), .. } => aws_access(aws, wanted),
+            SecretStoreProvider {
+                azurekv: Some(azure),
+                ..
+            } => Ok(azure_access(azure, wanted)),
+            SecretStoreProvider {
+                gcpsm: Some(google),
+                ..
+            } => Ok(google_access(google, self.options, wanted)),
+            SecretStoreProvider {
+                vault: Some(vault), ..
+            } => vault_access(vault, wanted),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn access(place: &Place, verb: Verb, scope: Scope) -> Access {
+    Access {
+        place: place.clone(),
+        verb,
+        scope,
+    }
+}
+
+/// The narrowest names that a search may find.
+fn searched(find: &Find, path: Option<&str>) -> Scope {
+    let regexp = find.name.as_ref().and_then(|n| n.regexp.as_deref());
+    let prefix = regexp.map(literal_prefix).unwrap_or_default();
+    let path = path.unwrap_or_default();
+    let best = if prefix.starts_with(path) {
+        prefix.as_str()
+    } else {
+        path
+    };
+    match best {
+        "" | "/" => Scope::Everything,
+        best => Scope::Below(best.to_owned()),
+    }
+}
+
+fn aws_access(spec: &AwsProvider, wanted: &Wanted<'_>) -> Result<Vec<Access>, String> {
+    let region = spec.region.clone();
+    let (place, parameters) = match &spec.service {
+        AwsService::ParameterStore => (Place::ParameterStore { region }, true),
+        AwsService::SecretsManager => (Place::SecretsManager { region }, false),
+        other => return Err(format!("service {} is not planned for", other.as_str())),
+    };
+    let prefix = spec.prefix.as_deref().unwrap_or_default();
+    let named = |key: &str| Scope::Name(format!("{prefix}{key}"));
+    let one = |verb, scope| access(&place, verb, scope);
+    Ok(match wanted {
+        Wanted::Value(key) => vec![one(Verb::Read, named(key))],
+        Wanted::Metadata(key) => vec![one(Verb::ReadMetadata, named(key))],
+        Wanted::Generated => Vec::new(),
+        Wanted::Found(find) => {
+            let scope = searched(find, find.path.as_deref());
+            let verb = if find.tags.is_empty() {
+                Verb::Search
+            } else {
+                Verb::SearchTags
+            };
+            // Parameters are listed below a path; the rest of the name is no path.
+            let listed = match (&scope, parameters) {
+                (Scope::Below(_), true) => match find.path.as_deref() {
+                    None | Some("" | "/") => Scope::Everything,
+                    Some(path) => Scope::Below(path.trim_end_matches('/').to_owned()),
+                },
+                _ => scope.clone(),
+            };
+            vec![one(verb, listed), one(Verb::Read, scope)]
+        }
+    })
+}
+
+fn azure_access(spec: &AzureKvProvider, wanted: &Wanted<'_>) -> Vec<Access> {
+    let place = Place::KeyVault {
+        url: spec.vault_url.trim_end_matches('/').to_owned(),
+    };
+    let one = |verb, name: &str| vec![access(&place, verb, Scope::Name(name.to_owned()))];
+    let verb_of = |key: &str| {
+        let (kind, name) = key.split_once('/').unwrap_or(("secret", key));
+        let verb = match kind {
+            "key" => Verb::ReadKey,
+            "cert" => Verb::ReadCertificate,
+            _ => Verb::Read,
+        };
+        (verb, name.to_owned())
+    };
+    match wanted {
+        Wanted::Value(key) | Wanted::Metadata(key) => {
+            let (verb, name) = verb_of(key);
+            one(verb, &name)
+        }
+        // Roles have no prefixes: a search may read all.
+        Wanted::Found(_) => vec![
+            access(&place, Verb::Search, Scope::Everything),
+            access(&place, Verb::Read, Scope::Everything),
+        ],
+        Wanted::Generated => Vec::new(),
+    }
+}
+
+fn google_access(spec: &GcpSmProvider, options: &Options, wanted: &Wanted<'_>) -> Vec<Access> {
+    let project = spec.project_id.clone();
+    let place = Place::SecretManager {
+        project: project.or_else(|| options.google.project.clone()),
+        location: spec.location.clone().filter(|l| !l.is_empty()),
+    };
+    match wanted {
+        Wanted::Value(key) => vec![access(&place, Verb::Read, Scope::Name((*key).to_owned()))],
+        Wanted::Metadata(key) => {
+            vec![access(
+                &place,
+                Verb::ReadMetadata,
+                Scope::Name((*key).to_owned()),
+            )]
+        }
+        Wanted::Found(find) => {
+            let scope = searched(find, find.path.as_deref());
+            vec![
+                access(&place, Verb::Search, Scope::Everything),
+                access(&place, Verb::Read, scope),
+            ]
+        }
+        Wanted::Generated => Vec::new(),
+    }
+}
+
+fn vault_access(spec: &VaultProvider, wanted: &Wanted<'_>) -> Result<Vec<Access>, String> {
+    let versioned = spec.version.clone().unwrap_or_default() != KvVersion::V1;
+    let clean = |path: &str| {
+        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+        parts.join("/")
+    };
+    let mount = spec.path.as_deref().map(clean).filter(|m| !m.is_empty());
+    // As the provider takes keys apart: `crates/providers/src/vault/path.rs`.
+    let split = |key: &str| -> Option<(String, String)> {
+        let key = clean(key);
+        let (mount, rest) = match &mount {
+            Some(mount) => {
+                let rest = key
+                    .strip_prefix(mount.as_str())
+                    .and_then(|r| r.strip_prefix('/'));
+                let rest = match rest {
+                    Some(rest) if versioned => rest.strip_prefix("data/").unwrap_or(rest),
+                    Some(rest) => rest,
+                    None => key.as_str(),
+                };
+                (mount.clone(), rest.to_owned())
+            }
+            None => {
+                let data = key.split_once("/data/").filter(|_| versioned);
+                let (mount, rest) = data.or_else(|| key.split_once('/'))?;
+                (mount.to_owned(), rest.to_owned())
+            }
+        };
+        (!rest.is_empty()).then_some((mount, rest))
+    };
+    let place = |mount: String| Place::Kv {
+        mount,
+        versioned,
+        namespace: spec.namespace.clone(),
+    };
+    let unclear = |key: &str| format!("key {key:?} does not name a mount and a path in it");
+    Ok(match wanted {
+        Wanted::Value(key) => {
+            let (mount, rest) = split(key).ok_or_else(|| unclear(key))?;
+            vec![access(&place(mount), Verb::Read, Scope::Name(rest))]
+        }
+        Wanted::Metadata(key) => {
+            let (mount, rest) = split(key).ok_or_else(|| unclear(key))?;
+            vec![access(&place(mount), Verb::ReadMetadata, Scope::Name(rest))]
+        }
+        Wanted::Found(find) => {
+            let path = clean(find.path.as_deref().unwrap_or_default());
+            let (mount, rest) = match &mount {
+                Some(mount) => (mount.clone(), path),
+                None => split(&path).ok_or_else(|| unclear(&path))?,
+            };
+            let scope = match rest.as_str() {
+                "" => Scope::Everything,
+                rest => Scope::Below(format!("{rest}/")),
+            };
+            let place = place(mount);
+            let mut out = vec![
+                access(&place, Verb::Search, scope.clone()),
+                access(&place, Verb::Read, scope.clone()),
+            ];
+            if !find.tags.is_empty() {
+                out.push(access(&place, Verb::ReadMetadata, scope));
+            }
+            out
+        }
+        Wanted::Generated => Vec::new(),
+    })
+}

@@ -1,0 +1,7 @@
+path "secret/data/*" {
+  capabilities = ["read"]
+}
+
+path "secret/app/db" {
+  capabilities = ["read"]
+}
