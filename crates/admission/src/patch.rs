@@ -148,6 +148,22 @@ impl PodEdit {
     }
 }
 
+/// `pod` with `patch`, which was made for it.
+#[must_use]
+pub fn apply(pod: &Value, patch: &[Operation]) -> Value {
+    let mut edit = PodEdit {
+        pod: pod.clone(),
+        operations: Vec::new(),
+    };
+    for operation in patch.iter().cloned() {
+        match operation {
+            Operation::Add { path, value } => edit.apply_add(path, value),
+            Operation::Replace { path, value } => edit.apply_replace(path, value),
+        }
+    }
+    edit.pod
+}
+
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }

@@ -21,6 +21,8 @@ pub enum Command {
     // As Go's flags: the last one counts. A chart's extraArgs may repeat what the chart sets.
     #[command(args_override_self = true)]
     Controller(Box<crate::controller::Flags>),
+    /// Run the admission server alone: tokens injected into pods, custom resources validated
+    Webhook(Box<crate::webhook::Flags>),
     /// Render an ExternalSecret's templates offline, as a sync would
     Template(crate::template::Flags),
     /// Show what a sync would create, change or remove, without values and without writing

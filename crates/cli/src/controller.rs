@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cluster;
 use crate::outcome::Outcome;
+use crate::webhook;
 pub use ignored::{Ignored, why};
 
 /// Flags of `keyless controller`. Names and defaults are those that users of the API know.
@@ -85,10 +86,16 @@ pub struct Flags {
     #[arg(long, default_value = "5m0s", value_parser = duration)]
     status_interval: Duration,
     #[command(flatten)]
+    admission: webhook::PartFlags,
+    #[command(flatten)]
     ignored: Ignored,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A duration as Go writes it, longer than nothing.
+///
+/// # Errors
+/// It is none.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = keyless_api::GoDuration::parse(text).map_err(|e| e.to_string())?;
     duration
         .positive()
@@ -135,7 +142,7 @@ impl Flags {
 }
 
 /// The pod's namespace, or `default` outside a cluster.
-fn own_namespace() -> String {
+pub fn own_namespace() -> String {
     std::env::var("POD_NAMESPACE")
         .ok()
         .or_else(|| {
@@ -185,6 +192,17 @@ pub fn run(flags: Flags) -> Result<Outcome> {
             "accepted without effect; `keyless controller --help` says why"
         );
     }
+    let beside = if flags.admission.is_on() {
+        let options = flags
+            .admission
+            .options(None, &own_namespace(), &webhook::identity());
+        match options {
+            Ok(options) => Some(options),
+            Err(wrong) => return Ok(Outcome::WrongUse(wrong)),
+        }
+    } else {
+        None
+    };
     // One thread: the operator waits for others nearly all of its time, and a second thread
     // costs memory and locks for nothing.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -194,17 +212,20 @@ pub fn run(flags: Flags) -> Result<Outcome> {
     runtime.block_on(async move {
         let config = cluster::config(&flags.cluster).await?;
         let clients = keyless_controller::connect(&config).await?;
-        let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "keyless".to_owned());
-        let identity = format!("{host}_{:08x}", std::process::id());
-        let operator = Operator::with_environment(
+        let mut operator = Operator::with_environment(
             clients,
             Environment::from_process(),
-            flags.options(&identity),
+            flags.options(&webhook::identity()),
         )?;
-        operator
-            .run(shutdown())
-            .await
-            .context("the operator ended")?;
+        let Some(options) = beside else {
+            let ended = operator.run(shutdown()).await;
+            ended.context("the operator ended")?;
+            return Ok(Outcome::Fine);
+        };
+        let beside = webhook::Beside::start(config, options)?;
+        let measured = beside.measured();
+        operator = operator.also_measuring(move || measured.render());
+        beside.run_with(operator.run(shutdown())).await?;
         Ok(Outcome::Fine)
     })
 }

@@ -15,6 +15,7 @@ mod reference;
 mod sandbox;
 mod template;
 mod trust;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let outcome = match Cli::parse().command {
         Command::Controller(flags) => controller::run(*flags),
+        Command::Webhook(flags) => webhook::run(*flags),
         Command::Template(flags) => template::run(&flags),
         Command::Plan(flags) => plan::run(&flags),
         Command::Migrate(flags) => migrate::run(&flags),

@@ -24,7 +24,6 @@ mod options;
 pub mod preview;
 mod render;
 mod schedule;
-mod server;
 mod sinks;
 mod store;
 mod writers;

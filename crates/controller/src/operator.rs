@@ -11,6 +11,7 @@ use keyless_kubernetes::Clients;
 use keyless_kubernetes::lease;
 use keyless_kubernetes::request::{Requests, escape};
 use keyless_kubernetes::watch::{self, Resource};
+use keyless_metrics::{ListenError, Listeners};
 use keyless_providers::{Registry, RegistryOptions};
 use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
@@ -25,7 +26,7 @@ use crate::index::Kind;
 use crate::object::StoreKind;
 use crate::options::Options;
 use crate::sinks::{self, Feed};
-use crate::{Error, dependencies, dispatch, kinds, server};
+use crate::{Error, dependencies, dispatch, kinds, metrics};
 
 /// The operator. Nothing happens until [`Operator::run`].
 pub struct Operator {
@@ -34,8 +35,12 @@ pub struct Operator {
     options: Options,
     effects: Arc<dyn Effects>,
     clock: Option<Clock>,
+    also: Also,
     ready: signal::Sender<bool>,
 }
+
+/// Writes the metrics of what runs beside the operator.
+type Also = Arc<dyn Fn() -> String + Send + Sync>;
 
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -86,6 +91,7 @@ impl Operator {
             options,
             effects: Arc::new(Pass),
             clock: None,
+            also: Arc::new(String::new),
             ready: signal::Sender::new(false),
         }
     }
@@ -103,6 +109,13 @@ impl Operator {
     #[must_use]
     pub fn timed_by(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Serves the metrics that `also` writes beside its own.
+    #[must_use]
+    pub fn also_measuring(mut self, also: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.also = Arc::new(also);
         self
     }
 
@@ -131,12 +144,14 @@ impl Operator {
             clock,
         ));
         let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
-        let listeners = server::bind(&self.options).await?;
-        tasks.spawn(server::run(
-            listeners,
-            Arc::clone(&context),
-            self.ready.subscribe(),
-        ));
+        let address = |flag: &Option<String>| flag.clone().unwrap_or_default();
+        let (metrics, live) = (&self.options.metrics_addr, &self.options.live_addr);
+        let listeners = Listeners::bind(&address(metrics), &address(live)).await;
+        let listeners = listeners.map_err(listen)?;
+        let (measured, also) = (Arc::clone(&context), Arc::clone(&self.also));
+        let render = move || metrics::render(&measured) + &also();
+        let serving = listeners.serve(render, self.ready.subscribe());
+        tasks.spawn(async move { serving.await.map_err(listen) });
         tokio::pin!(shutdown);
         let mut held = None;
         if let Some(election) = self.options.leader_election.clone() {
@@ -201,6 +216,14 @@ impl Operator {
             Ok(())
         });
         tasks.spawn(dispatch::run(Arc::clone(context), feed));
+    }
+}
+
+fn listen(error: ListenError) -> Error {
+    Error::Listen {
+        purpose: error.purpose,
+        address: error.address,
+        reason: error.reason,
     }
 }
 

@@ -84,7 +84,9 @@ impl Own {
     }
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// PEM text.
+#[must_use]
+pub fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let mut pem = format!("-----BEGIN {label}-----\n");
     let mut rest = text.as_str();

@@ -10,6 +10,6 @@ pub mod lease;
 pub mod request;
 pub mod watch;
 
-pub use client::{Clients, Own, Server, connect, error_chain};
+pub use client::{Clients, Own, Server, connect, error_chain, pem};
 pub use election::LeaderElection;
 pub use error::Error;

@@ -25,6 +25,8 @@ const SHORTEST: i64 = 600;
 /// The shortest life that replaces the default of a pod identity, so that a fleet that started
 /// together does not renew together.
 const JITTERED: i64 = 79_200;
+/// The label of a pod that this webhook is to leave alone.
+pub const SKIP_LABEL: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 /// The label that a pod with a pod identity gets.
 const IDENTITY_LABEL: &str = "eks.amazonaws.com/pod-identity";
 const REGIONAL: &str = "AWS_STS_REGIONAL_ENDPOINTS";

@@ -16,12 +16,17 @@ use super::number::parse_int;
 use super::{Injection, Mount, Subject, Verdict, add_env, set_volume, token_volume, trimmed};
 use crate::patch::{Place, PodEdit};
 
-const PREFIX: &str = "azure.workload.identity";
+/// What the keys of all labels and annotations begin with.
+pub const PREFIX: &str = "azure.workload.identity";
+/// The label that opts a pod in, with the value `true`.
+pub const USE_LABEL: &str = "azure.workload.identity/use";
 const MOUNT_PATH: &str = "/var/run/secrets/azure/wi";
 const TOKEN: &str = "token/azure-identity-token";
 const AUTHORITY: &str = "ca-cert/ca.crt";
 /// Lives of a token that the webhook accepts, in seconds.
 const LIVES: std::ops::RangeInclusive<i64> = 3600..=86_400;
+/// What the token volume's name begins with.
+const RESERVED: &str = "azure-workload-identity-reserved-";
 /// The longest name of a volume.
 const NAME: usize = 63;
 
@@ -160,10 +165,20 @@ fn with_authority(mut volume: Value, endpoint: Option<&TokenEndpoint>) -> Value 
     volume
 }
 
+/// Whether a pod has a token volume of this webhook, or of versions before 1.6, whatever the pod
+/// was called when it was made.
+#[must_use]
+pub fn has_token_volume(pod: &Value) -> bool {
+    let volumes = pod.pointer("/spec/volumes").and_then(Value::as_array);
+    volumes.into_iter().flatten().any(|volume| {
+        let name = volume.get("name").and_then(Value::as_str);
+        name.is_some_and(|name| name.starts_with(RESERVED) || name == "azure-identity-token")
+    })
+}
+
 /// The token volume's name: it tells one pod's from another's, but pods of one controller share
 /// it, because the API server names them after admission.
 fn volume_name(pod: &Value) -> String {
-    const RESERVED: &str = "azure-workload-identity-reserved-";
     let text = |field: &str| {
         let metadata = pod.get("metadata").and_then(|m| m.get(field));
         metadata.and_then(Value::as_str).unwrap_or_default()

@@ -51,6 +51,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether a service account may be concerned that has no annotation.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        self.associations != Associations::default()
+            || self.pod_identities != PodIdentities::default()
+    }
+
     /// The ARN that `role` means.
     pub(super) fn role(&self, role: &str) -> String {
         match &self.account {

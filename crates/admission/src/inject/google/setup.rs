@@ -14,9 +14,30 @@ const INIT: &str = "/spec/initContainers";
 /// Puts it first, or in the place of the one that is there.
 pub(super) fn add(settings: &Settings, account: &Account<'_>, edit: &mut PodEdit) {
     let container = container(settings, account);
-    match entry_named(edit.pod().pointer(INIT), SETUP) {
+    let list = edit.pod().pointer(INIT);
+    match entry_named(list, SETUP) {
+        // What others have added to it since stays.
+        Some(index)
+            if list
+                .and_then(|list| list.get(index))
+                .is_some_and(|present| covers(present, &container)) => {}
         Some(index) => edit.replace(format!("{INIT}/{index}"), container),
         None => edit.insert(INIT, 0, container),
+    }
+}
+
+/// Whether `present` has all that `wanted` has, and perhaps more.
+fn covers(present: &Value, wanted: &Value) -> bool {
+    match (present, wanted) {
+        (Value::Object(present), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(key, wanted)| present.get(key).is_some_and(|now| covers(now, wanted))),
+        (Value::Array(present), Value::Array(wanted))
+            if wanted.iter().all(|entry| entry.get("name").is_some()) =>
+        {
+            wanted.iter().all(|wanted| present.contains(wanted))
+        }
+        (present, wanted) => present == wanted,
     }
 }
 
