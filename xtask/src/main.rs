@@ -6,9 +6,11 @@
 mod cache;
 mod conformance;
 mod deny;
+mod dist;
 mod fuzz;
 mod generate;
 mod helm;
+mod sbom;
 mod test;
 mod testbed;
 
@@ -40,6 +42,8 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Check licences and banned crates
     Deny,
+    /// Build what is released: binary, bill of materials, checksums
+    Dist(dist::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Task::Generate(args) => generate::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Deny => deny::run(),
+        Task::Dist(args) => dist::run(&args),
     };
     if let Err(error) = result {
         eprintln!("xtask: {error:#}");
