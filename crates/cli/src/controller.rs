@@ -79,7 +79,7 @@ pub struct Flags {
     /// Let ExternalSecrets write objects of other kinds than Secret (spec.target.manifest). Whoever may write an ExternalSecret then writes with the operator's rights on these kinds
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     unsafe_allow_generic_targets: bool,
-    /// Let webhook stores reach link-local addresses and the clouds' metadata services, where a tenant's template could pick up the credentials of the node
+    /// Let webhook and Vault stores reach link-local addresses and the clouds' metadata services, where a tenant's store could pick up the credentials of the node
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     unsafe_allow_link_local_webhooks: bool,
     /// An unchanged refresh writes status.refreshTime only when the stored one is older than this

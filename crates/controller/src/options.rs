@@ -33,7 +33,7 @@ pub struct Options {
     pub flood_gate: bool,
     /// `--unsafe-allow-generic-targets`.
     pub generic_targets: bool,
-    /// Whether webhook stores may reach link-local addresses and metadata services.
+    /// Whether webhook and Vault stores may reach link-local addresses and metadata services.
     pub link_local_webhooks: bool,
     /// `--template-left-delimiter`; empty is `{{`.
     pub template_left_delimiter: String,

@@ -25,4 +25,5 @@ pub use cloud::Cloud;
 pub use key::ServiceAccountKey;
 pub use login::{Format, GkeCluster, Impersonation, Login, Pool, Source, Subject};
 pub use logins::{CachedToken, Logins};
+pub(crate) use resolve::resolve_auth;
 pub use resolve::{depends_on_consumer, resolve};

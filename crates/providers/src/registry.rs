@@ -54,8 +54,8 @@ pub struct RegistryOptions {
     pub backends: usize,
     /// After what time without use they are closed.
     pub idle: Duration,
-    /// Whether webhook stores may reach link-local addresses and metadata services, where a
-    /// tenant's template could pick up the node's own credentials.
+    /// Whether webhook and Vault stores may reach link-local addresses and metadata services, where
+    /// a tenant could pick up the node's own credentials.
     pub link_local: bool,
 }
 
@@ -159,10 +159,11 @@ impl Registry {
             counters: Arc::default(),
         });
         let aws = aws::Aws::new(&shared);
+        let gcp = gcp::Gcp::new(&shared, aws.logins());
         Self {
             azure: azure::Azure::new(&shared),
-            gcp: gcp::Gcp::new(&shared, aws.logins()),
-            vault: vault::Vault::new(&shared, aws.logins()),
+            vault: vault::Vault::new(&shared, aws.logins(), gcp.logins()),
+            gcp,
             aws,
             kubernetes: kubernetes::Kubernetes::new(&shared),
             webhook: webhook::Webhook::new(&shared),

@@ -8,6 +8,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "all/bad_answers.rs"]
+mod bad_answers;
 #[path = "all/canary.rs"]
 mod canary;
 #[path = "all/cloud.rs"]
@@ -28,6 +30,8 @@ mod identities;
 mod logins;
 #[path = "all/parameter_store.rs"]
 mod parameter_store;
+#[path = "all/peer.rs"]
+mod peer;
 #[path = "all/place.rs"]
 mod place;
 #[path = "all/pushing.rs"]

@@ -189,8 +189,8 @@ pub(super) fn by_status(status: u16) -> Verdict {
         401 | 403 => Class::Denied,
         _ => Class::Config,
     };
-    let link = match class {
-        Class::Throttled | Class::Unavailable => Link::Network,
+    let link = match (class, status) {
+        (Class::Throttled | Class::Unavailable, _) | (_, 300..=399) => Link::Network,
         _ => Link::Identity,
     };
     Verdict::new(link, class, "")
@@ -266,6 +266,7 @@ mod tests {
                 "{number}"
             );
         }
+        assert_eq!(judged(302, None, true).link, Link::Network);
         assert_eq!(judged(429, None, true).class, Throttled);
         assert_eq!(judged(502, None, true).class, Unavailable);
         assert_eq!(judged(401, Some(700_027), false).link, Link::Identity);

@@ -117,3 +117,33 @@ pub(super) fn time_of(found: &http::Response<Bytes>) -> SystemTime {
         .and_then(|date| SystemTime::try_from(date).ok())
         .unwrap_or_else(SystemTime::now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_types::DateTime;
+    use aws_smithy_types::date_time::Format;
+    use std::time::UNIX_EPOCH;
+
+    /// A clock that is wrong here makes no token younger or older.
+    #[test]
+    fn a_wrong_clock_changes_no_life() {
+        let local = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        for skew in [-600_i64, 0, 600] {
+            let google = i64::try_from(local).unwrap() + skew;
+            let text = |seconds, format| DateTime::from_secs(seconds).fmt(format).unwrap();
+            let found = http::Response::builder()
+                .header("date", text(google, Format::HttpDate))
+                .body(Bytes::new())
+                .unwrap();
+            let end = text(google + 3600, Format::DateTime);
+            let body = serde_json::json!({"accessToken": "t", "expireTime": end}).to_string();
+            let day = Duration::from_secs(24 * 3600);
+            let leased = answer::generated(body.as_bytes(), time_of(&found), day).unwrap();
+            assert_eq!(leased.ttl, Some(Duration::from_secs(3600)), "{skew}");
+        }
+    }
+}

@@ -139,6 +139,12 @@ impl Subject {
 }
 
 impl Login {
+    /// Whether it is the operator's own machine, and nobody else.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.impersonate.is_none() && self.source == Source::Metadata
+    }
+
     /// The identity for messages.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -254,6 +254,9 @@ impl Attempt<'_> {
 
     /// Whom a role on the service account is given to: the identity before impersonation.
     fn member(&self) -> String {
+        if let (Step::Sign, Some(account)) = (self.step, &self.login.impersonate) {
+            return format!("serviceAccount:{}", account.email);
+        }
         let first = Login {
             impersonate: None,
             ..self.login.clone()

@@ -32,12 +32,24 @@ pub async fn resolve(
     spec: &GcpSmProvider,
     consumer: &Consumer,
 ) -> Result<Resolved<Login>, Error> {
+    let auth = spec.auth.clone().unwrap_or_default();
+    resolve_auth(cluster, env, &auth, spec.project_id.as_deref(), consumer).await
+}
+
+/// As [`resolve`] for `auth` alone: Vault knows identities of Google as well. A cluster of GKE whose
+/// project nobody names is in `project`.
+pub(crate) async fn resolve_auth(
+    cluster: &dyn Cluster,
+    env: &Environment,
+    auth: &GcpAuth,
+    project: Option<&str>,
+    consumer: &Consumer,
+) -> Result<Resolved<Login>, Error> {
     let resolver = Resolver {
         reader: Reader { cluster, consumer },
         env,
     };
-    let auth = spec.auth.clone().unwrap_or_default();
-    resolved(resolver.login(&auth, spec.project_id.as_deref()).await)
+    resolved(resolver.login(auth, project).await)
 }
 
 /// Whether the identity differs between the namespaces that use a ClusterSecretStore.
@@ -56,14 +68,14 @@ pub fn depends_on_consumer(spec: &GcpSmProvider) -> bool {
     }
 }
 
-pub(crate) struct Resolver<'a> {
-    pub(crate) reader: Reader<'a>,
-    pub(crate) env: &'a Environment,
+struct Resolver<'a> {
+    reader: Reader<'a>,
+    env: &'a Environment,
 }
 
 impl Resolver<'_> {
     /// The first method that is set, or the operator's own identity.
-    pub(crate) async fn login(&self, auth: &GcpAuth, project: Option<&str>) -> Result<Login, Stop> {
+    async fn login(&self, auth: &GcpAuth, project: Option<&str>) -> Result<Login, Stop> {
         if let Some(stored) = &auth.secret_ref {
             let Some(selector) = &stored.secret_access_key else {
                 return Err(incomplete("auth.secretRef names no secretAccessKeySecretRef").into());

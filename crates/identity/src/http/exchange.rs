@@ -126,7 +126,7 @@ impl Exchange {
                 .pool_max_idle_per_host(8)
                 .user_agent(concat!("keyless/", env!("CARGO_PKG_VERSION")));
             if options.guarded {
-                builder.dns_resolver(Arc::new(guard::Guarded))
+                builder.dns_resolver(Arc::new(guard::Guarded(Arc::clone(&overrides))))
             } else if overrides.is_empty() {
                 builder
             } else {

@@ -17,7 +17,7 @@ use super::session::Granted;
 use super::wire::{Answer, Call, Unanswered, Wire, segment, segments};
 use super::{Login, Method, Subject};
 use crate::claims::scrub;
-use crate::{Cluster, Error, HttpError, TokenFacts, aws};
+use crate::{Cluster, Error, HttpError, TokenFacts, aws, gcp};
 
 /// The token of the operator's own pod.
 const OPERATOR_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -51,6 +51,7 @@ pub(super) struct Exchange<'a> {
     pub(super) wire: &'a Wire,
     pub(super) cluster: &'a dyn Cluster,
     pub(super) aws: &'a aws::Logins,
+    pub(super) gcp: &'a gcp::Logins,
 }
 
 impl Exchange<'_> {
@@ -141,6 +142,18 @@ impl Exchange<'_> {
                     "iam_request_headers": STANDARD.encode(proof.headers.expose()),
                 });
                 (self.path(mount, "login")?, body, None)
+            }
+            Method::Gcp { mount, role, login } => {
+                // Vault looks at the end of the audience, and documents these two.
+                let audience = if login.is_machine() {
+                    format!("http://vault/{role}")
+                } else {
+                    format!("vault/{role}")
+                };
+                let token = self.gcp.identity_token(login, &audience).await?;
+                let text = token.expose_str().unwrap_or_default();
+                let body = json!({"role": role, "jwt": text});
+                (self.path(mount, "login")?, body, TokenFacts::read(&token))
             }
         };
         let answer = self.ask(&path, &body, facts.as_ref()).await?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Server;
-use crate::{Sealed, aws};
+use crate::{Sealed, aws, gcp};
 
 /// An identity at Vault: two equal logins share a session, two different ones never do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +80,15 @@ pub enum Method {
         /// The identity.
         login: Box<aws::Login>,
     },
+    /// A service account at Google, proved by a token that Google signs.
+    Gcp {
+        /// Where the method is mounted.
+        mount: String,
+        /// The role.
+        role: String,
+        /// The identity.
+        login: Box<gcp::Login>,
+    },
 }
 
 /// Whose token a login presents.
@@ -129,7 +138,8 @@ impl Method {
             | Self::AppRole { mount, .. }
             | Self::Password { mount, .. }
             | Self::Certificate { mount, .. }
-            | Self::Iam { mount, .. } => Some(mount),
+            | Self::Iam { mount, .. }
+            | Self::Gcp { mount, .. } => Some(mount),
         }
     }
 
@@ -140,7 +150,8 @@ impl Method {
             Self::Jwt { role, .. }
             | Self::Kubernetes { role, .. }
             | Self::Certificate { role, .. }
-            | Self::Iam { role, .. } => Some(role).filter(|role| !role.is_empty()),
+            | Self::Iam { role, .. }
+            | Self::Gcp { role, .. } => Some(role).filter(|role| !role.is_empty()),
             Self::Token(_) | Self::AppRole { .. } | Self::Password { .. } => None,
         }
         .map(String::as_str)
@@ -182,6 +193,11 @@ impl Login {
             Method::Iam {
                 mount, role, login, ..
             } => format!(
+                "{name} role {role:?} at {} as {}",
+                place(mount),
+                login.describe()
+            ),
+            Method::Gcp { mount, role, login } => format!(
                 "{name} role {role:?} at {} as {}",
                 place(mount),
                 login.describe()

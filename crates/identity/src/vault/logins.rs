@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use super::session::Session;
 use super::wire::Wire;
 use super::{Login, Method, Product, Server};
-use crate::{Cache, CacheStats, Cluster, Error, HttpExchange, Leased, Peer, aws};
+use crate::{Cache, CacheStats, Cluster, Error, HttpExchange, Leased, Peer, aws, gcp};
 
 /// How many identities are kept.
 const IDENTITIES: usize = 4096;
@@ -56,6 +56,7 @@ pub struct Logins {
     cluster: Arc<dyn Cluster>,
     http: Arc<dyn HttpExchange>,
     aws: Arc<aws::Logins>,
+    gcp: Arc<gcp::Logins>,
     cache: Cache<Login, Arc<Session>, Error>,
     peers: Mutex<HashMap<Peer, Arc<dyn HttpExchange>>>,
     observer: Observer,
@@ -76,12 +77,14 @@ impl Logins {
         cluster: Arc<dyn Cluster>,
         http: Arc<dyn HttpExchange>,
         aws: Arc<aws::Logins>,
+        gcp: Arc<gcp::Logins>,
         observer: Observer,
     ) -> Self {
         Self {
             cluster,
             http,
             aws,
+            gcp,
             cache: Cache::new(IDENTITIES),
             peers: Mutex::new(HashMap::new()),
             observer,
@@ -176,6 +179,7 @@ impl Logins {
             wire: &wire,
             cluster: self.cluster.as_ref(),
             aws: &self.aws,
+            gcp: &self.gcp,
         };
         if let Some(kept) = self.cache.kept(login).filter(|kept| kept.renewable()) {
             let renewed = exchange.renewed(kept.renew().await);

@@ -84,6 +84,7 @@ impl Attempt<'_> {
             Method::Password { .. } => self.password(status),
             Method::Certificate { .. } => self.certificate(status, &text),
             Method::Iam { .. } => self.iam(status, &text),
+            Method::Gcp { .. } => self.gcp(status, &text),
             Method::Token(_) => Verdict::denied(Link::Identity, "").hint(
                 "Store a token that is valid, or use auth.jwt or auth.kubernetes and store no \
                  token at all",
@@ -347,6 +348,40 @@ impl Attempt<'_> {
             ))
     }
 
+    fn gcp(&self, status: u16, text: &str) -> Verdict {
+        let has = |part: &str| text.contains(part);
+        let role = self.role();
+        if status == 403 {
+            return self.no_mount();
+        }
+        if has("role") && has("not found") || has("missing role") {
+            return self.no_role();
+        }
+        if has("not authorized") || has("not in bound") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!(
+                    "bound_service_accounts of {role} with this account"
+                ))
+                .hint(format!(
+                    "Correct bound_service_accounts and the other bounds of {role}"
+                ));
+        }
+        if has("of type") || has("expire") || has("must have") {
+            return Verdict::denied(Link::TrustObject, "V2")
+                .required(format!(
+                    "{role} of type iam for a service account, gce for the operator's own machine"
+                ))
+                .hint(format!("Correct type and max_jwt_exp of {role}"));
+        }
+        Verdict::denied(Link::Identity, "")
+            .required("a Vault that can read the service account's public keys at Google")
+            .hint(format!(
+                "Give the credentials of {}/config the role roles/iam.serviceAccountKeyAdmin or \
+                 viewer, and let Vault reach Google",
+                self.mount()
+            ))
+    }
+
     fn certificate(&self, status: u16, text: &str) -> Verdict {
         if status == 403 {
             return self.no_mount();
@@ -526,6 +561,41 @@ mod tests {
             ),
             (
                 "error making upstream request: received error code 403 from STS",
+                Link::Identity,
+                "",
+            ),
+        ] {
+            let found = judged(method(), 400, text);
+            assert_eq!((found.link, found.code), (link, code), "{text}");
+            assert!(found.hint.is_some() && found.required.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_gcp_method_has_its_row() {
+        let method = || Method::Gcp {
+            mount: "gcp".into(),
+            role: "app".into(),
+            login: Box::new(crate::gcp::Login {
+                cloud: crate::gcp::Cloud::of(&crate::Environment::default()).unwrap(),
+                source: crate::gcp::Source::Metadata,
+                impersonate: None,
+            }),
+        };
+        for (text, link, code) in [
+            ("role \"app\" not found", Link::TrustObject, "V2"),
+            (
+                "service account a@p.iam.gserviceaccount.com (id: 1) is not authorized for role",
+                Link::TrustObject,
+                "V2",
+            ),
+            (
+                "role requires that service account JWTs expire within 900 seconds",
+                Link::TrustObject,
+                "V2",
+            ),
+            (
+                "service account public key fetch failed",
                 Link::Identity,
                 "",
             ),

@@ -8,15 +8,16 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyless_api::{
-    AwsAuth, AwsProvider, CaProvider, CaProviderKind, SecretKeySelector, ServiceAccountSelector,
-    VaultAppRole, VaultAuth, VaultAwsAuth, VaultCertAuth, VaultJwtAuth, VaultKubernetesAuth,
-    VaultProvider,
+    AwsAuth, AwsProvider, CaProvider, CaProviderKind, GcpAuth, GcpWorkloadIdentity,
+    SecretKeySelector, ServiceAccountSelector, VaultAppRole, VaultAuth, VaultAwsAuth,
+    VaultCertAuth, VaultGcpAuth, VaultJwtAuth, VaultKubernetesAuth, VaultProvider,
 };
 use keyless_secret::SecretBytes;
 
 use super::{Login, Method, Product, Server, Subject};
 use crate::{
-    ClientCertificate, Cluster, Consumer, Error, Peer, Resolved, Sealed, aws, namespace_of,
+    ClientCertificate, Cluster, Consumer, Environment, Error, Peer, Resolved, Sealed, aws, gcp,
+    namespace_of,
 };
 
 /// Audience of a minted token when the store names none.
@@ -44,15 +45,22 @@ impl From<Error> for Stop {
 /// The identity that `spec` asks for on behalf of `consumer`. Reads the service account or the
 /// Secrets concerned, so that a recreated account or a changed secret is a different identity.
 ///
+/// `env` is the operator's own environment.
+///
 /// # Errors
 /// When the spec is incomplete, reaches into a foreign namespace, or what it names is missing.
 pub async fn resolve(
     cluster: &dyn Cluster,
+    env: &Environment,
     product: Product,
     spec: &VaultProvider,
     consumer: &Consumer,
 ) -> Result<Resolved<Login>, Error> {
-    let reader = Reader { cluster, consumer };
+    let reader = Reader {
+        cluster,
+        env,
+        consumer,
+    };
     match reader.login(product, spec).await {
         Ok(login) => Ok(Resolved::To(login)),
         Err(Stop::Referent(reason)) => Ok(Resolved::Referent(reason)),
@@ -89,6 +97,7 @@ fn has_open_reference(value: &serde_json::Value) -> bool {
 
 struct Reader<'a> {
     cluster: &'a dyn Cluster,
+    env: &'a Environment,
     consumer: &'a Consumer,
 }
 
@@ -155,13 +164,8 @@ impl Reader<'_> {
         if let Some(iam) = &auth.iam {
             return self.iam(iam).await;
         }
-        if auth.gcp.is_some() {
-            return Err(Error::Config {
-                reason: "auth.gcp is not supported yet".into(),
-                hint: Some("Use auth.jwt or auth.kubernetes".into()),
-                code: "",
-            }
-            .into());
+        if let Some(gcp) = &auth.gcp {
+            return self.gcp(gcp).await;
         }
         Err(incomplete("auth names no method").into())
     }
@@ -290,6 +294,42 @@ impl Reader<'_> {
                 mount: mount(&auth.path, "aws"),
                 role: auth.vault_role.clone(),
                 server_id: filled(&auth.vault_aws_iam_server_id),
+                login: Box::new(login),
+            }),
+            Resolved::Referent(reason) => Err(Stop::Referent(reason)),
+        }
+    }
+
+    /// The identity at Google is that of a Google store with the same fields. A service account
+    /// that is named alone is one of this cluster, which is taken for one of GKE.
+    async fn gcp(&self, auth: &VaultGcpAuth) -> Result<Method, Stop> {
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let named = auth.service_account_ref.clone();
+        let alone = named.map(|account| GcpWorkloadIdentity {
+            service_account_ref: account,
+            ..GcpWorkloadIdentity::default()
+        });
+        let gke = auth.workload_identity.clone().or(alone).map(|mut gke| {
+            gke.cluster_location = filled(&gke.cluster_location).or_else(|| filled(&auth.location));
+            gke
+        });
+        let spec = GcpAuth {
+            secret_ref: auth.secret_ref.clone(),
+            workload_identity: gke,
+            workload_identity_federation: None,
+        };
+        let project = filled(&auth.project_id);
+        let found = gcp::resolve_auth(
+            self.cluster,
+            self.env,
+            &spec,
+            project.as_deref(),
+            self.consumer,
+        );
+        match found.await? {
+            Resolved::To(login) => Ok(Method::Gcp {
+                mount: mount(&auth.path, "gcp"),
+                role: auth.role.clone(),
                 login: Box::new(login),
             }),
             Resolved::Referent(reason) => Err(Stop::Referent(reason)),

@@ -167,9 +167,10 @@ impl Attempt<'_> {
         let unknown = match error {
             HttpError::Connect { reason, .. } => {
                 let reason = reason.to_ascii_lowercase();
-                ["lookup", "dns", "name or service", "nodename"]
+                // A certificate of the wrong name speaks of names as well.
+                ["lookup address", "dns error", "name or service not known"]
                     .iter()
-                    .any(|word| reason.contains(word))
+                    .any(|words| reason.contains(words))
             }
             _ => false,
         };
@@ -561,6 +562,12 @@ mod tests {
         };
         let unknown = error("failed to lookup address information: Name or service not known");
         assert_eq!((unknown.link(), unknown.code()), (Link::Store, "Z22"));
-        assert_eq!(error("connection refused").link(), Link::Network);
+        for other in [
+            "connection refused",
+            "invalid peer certificate: certificate not valid for name \"v\"; certificate is only \
+             valid for DnsName(\"w\")",
+        ] {
+            assert_eq!(error(other).link(), Link::Network, "{other}");
+        }
     }
 }

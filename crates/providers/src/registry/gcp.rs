@@ -71,6 +71,11 @@ impl Gcp {
         }
     }
 
+    /// For providers whose login starts from an identity at Google.
+    pub(super) fn logins(&self) -> Arc<Logins> {
+        Arc::clone(&self.logins)
+    }
+
     pub(super) fn forget(&self, store: &ObjectRef) {
         let forgotten = self
             .resolved

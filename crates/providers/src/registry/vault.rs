@@ -73,8 +73,13 @@ const fn provider(product: Product) -> &'static str {
 }
 
 impl Vault {
-    /// Logins at AWS come from `aws`: one identity there is one login, whoever needs it.
-    pub(super) fn new(shared: &Arc<Shared>, aws: Arc<keyless_identity::aws::Logins>) -> Self {
+    /// Logins at AWS and Google come from `aws` and `gcp`: one identity there is one login, whoever
+    /// needs it.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        aws: Arc<keyless_identity::aws::Logins>,
+        gcp: Arc<keyless_identity::gcp::Logins>,
+    ) -> Self {
         let counters = Arc::clone(&shared.counters);
         let observer = Observer::new(move |product, call, outcome| {
             counters.called(provider(product), call, outcome);
@@ -84,6 +89,7 @@ impl Vault {
                 Arc::clone(&shared.cluster),
                 Arc::clone(&shared.http),
                 aws,
+                gcp,
                 observer,
             )),
             resolved: Cache::new(RESOLVED),
@@ -187,10 +193,12 @@ impl Inner {
         scope: &StoreScope,
     ) -> Result<Resolved<Arc<Login>>, Error> {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
+        let guarded = !self.shared.options.link_local;
         let resolve = || async {
             // Boxed: rare, and large enough to weigh in every reader's future.
             let found = login::resolve(
                 self.shared.cluster.as_ref(),
+                &self.shared.env,
                 product,
                 spec,
                 &reference.consumer,
@@ -198,7 +206,10 @@ impl Inner {
             let found = Box::pin(found).await?;
             Ok(Leased {
                 value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
+                    Resolved::To(mut login) => {
+                        login.server.peer.guarded = guarded;
+                        Resolved::To(Arc::new(login))
+                    }
                     Resolved::Referent(reason) => Resolved::Referent(reason),
                 },
                 ttl: Some(self.shared.options.resolved_for),

@@ -417,3 +417,42 @@ async fn a_wrong_audience_is_found_before_anybody_is_asked() {
     }
     assert!(world.google.calls("sts").is_empty());
 }
+
+/// Vault takes a token that the account signs, that Google signs for it, or that the machine has.
+#[tokio::test(start_paused = true)]
+async fn vault_believes_what_google_signs() {
+    let world = filled(&[("iam.gke.io/gcp-service-account", EMAIL)]);
+    world.google.edit(|state| state.metadata = true);
+    let account = json!({"serviceAccountRef": {"name": "sa"}});
+    for (auth, signed) in [
+        (json!({"role": "app", "workloadIdentity": account}), format!("signed.vault/app.{EMAIL}")),
+        (json!({"role": "app", "serviceAccountRef": {"name": "sa"}}), format!("signed.vault/app.{EMAIL}")),
+        (
+            json!({"role": "app"}),
+            "machine.instance/service-accounts/default/identity?audience=http%3A%2F%2Fvault%2Fapp&format=full".into(),
+        ),
+    ] {
+        let vault = spec(json!({"vault": {"server": "https://vault.example", "path": "secret",
+            "auth": {"gcp": auth}}}));
+        let provider = open(&world, &vault, &store("a")).await;
+        let _ = provider.validate().await;
+        let login = world.google.calls("POST /v1/auth/gcp/login").pop().unwrap();
+        let body: Value = serde_json::from_str(&login.body).unwrap();
+        assert_eq!(body["role"], "app");
+        assert_eq!(body["jwt"], signed);
+    }
+    // The account signed for itself.
+    let signing = world.google.calls("signJwt").pop().unwrap();
+    assert_eq!(signing.token, format!("canarytoken-as-{EMAIL}"));
+    let refusal = json!({"errors": ["role \"app\" not found"]});
+    let vault = spec(
+        json!({"vault": {"server": "https://vault.example", "path": "secret",
+        "auth": {"gcp": {"role": "other"}}}}),
+    );
+    world
+        .google
+        .next("vault.example", answer(400, refusal.to_string()));
+    let provider = open(&world, &vault, &store("a")).await;
+    let error = provider.validate().await.unwrap_err();
+    assert_eq!((error.link(), error.code()), (Link::TrustObject, "V2"));
+}

@@ -150,6 +150,10 @@ impl HttpExchange for Google {
                     let call = (&parts.method, parts.uri.path(), parts.uri.query());
                     Ok(state.secret_manager(call, &token, &body))
                 }
+                "vault.example" => Ok(answer(
+                    200,
+                    r#"{"auth":{"client_token":"canary","lease_duration":3600,"renewable":true},"data":{}}"#,
+                )),
                 "tokens.example" => Ok(answer(200, r#"{"jwt":"a.b.canarysubject"}"#)),
                 _ => Err(gone()),
             }

@@ -71,8 +71,8 @@ async fn what_is_not_supported_is_named() {
             "provider doppler is not supported yet",
         ),
         (
-            json!({"vault": {"server": "https://v", "auth": {"gcp": {"role": "r"}}}}),
-            "auth.gcp is not supported yet",
+            json!({"vault": {"server": "https://v", "auth": {"gcp": {"role": "r", "secretRef": {}}}}}),
+            "names no secretAccessKeySecretRef",
         ),
         (
             json!({"aws": {"service": "CertificateManager", "region": "eu-central-1"}}),

@@ -327,9 +327,9 @@ async fn vault_auth_methods(world: World) -> Result<()> {
         ),
         (
             "bad-gcp",
-            json!({"gcp": {"role": "app"}}),
-            "not supported yet",
-            "auth.jwt",
+            json!({"gcp": {"role": "app", "serviceAccountRef": {"name": "nobody"}}}),
+            "cannot read ServiceAccount",
+            "nobody",
         ),
     ];
     for (name, auth, _, _) in &bad {

@@ -35,9 +35,16 @@ pub(super) struct Entry {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
-    #[serde(default)]
-    value: Option<Vec<Item>>,
+    value: Items,
     next_link: Option<String>,
+}
+
+/// Must be there, if only as null: an error document is no empty page.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Items {
+    Some(Vec<Item>),
+    None(()),
 }
 
 #[derive(Deserialize)]
@@ -169,7 +176,9 @@ impl Listing {
             };
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|_| attempt.unreadable("it is no list of secrets in JSON"))?;
-            entries.extend(page.value.unwrap_or_default().into_iter().filter_map(entry));
+            if let Items::Some(items) = page.value {
+                entries.extend(items.into_iter().filter_map(entry));
+            }
             if entries.len() > MOST {
                 break;
             }
