@@ -250,10 +250,13 @@ impl Sandbox {
     /// The environment of an operator pod on GKE: where the metadata server is.
     #[must_use]
     pub fn gcp_environment(&self) -> Vec<(String, String)> {
-        vec![(
-            "GCE_METADATA_HOST".to_owned(),
-            self.gcp_metadata_address.to_string(),
-        )]
+        vec![("GCE_METADATA_HOST".to_owned(), self.gcp_metadata_host())]
+    }
+
+    /// Host and port of the metadata server of a Google node.
+    #[must_use]
+    pub fn gcp_metadata_host(&self) -> String {
+        self.gcp_metadata_address.to_string()
     }
 
     /// Where the clouds' own host names are, for the operator's environment.

@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod azure;
+pub mod gcp;
 mod log;
 mod operator;
 mod ring;

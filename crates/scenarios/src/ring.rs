@@ -266,6 +266,8 @@ impl Ring {
             &["api://AzureADTokenExchange"],
             &self.azure_token,
         )?;
+        self.sandbox
+            .run_on_gke("external-secrets", "external-secrets", None);
         Ok(())
     }
 

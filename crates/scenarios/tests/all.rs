@@ -51,6 +51,16 @@ mod errors;
 mod fetching;
 #[path = "all/fights.rs"]
 mod fights;
+#[path = "all/gcp.rs"]
+mod gcp;
+#[path = "all/gcp_load.rs"]
+mod gcp_load;
+#[path = "all/gcp_logins.rs"]
+mod gcp_logins;
+#[path = "all/gcp_values.rs"]
+mod gcp_values;
+#[path = "all/gcp_writes.rs"]
+mod gcp_writes;
 #[path = "all/generic.rs"]
 mod generic;
 #[path = "all/interruption.rs"]

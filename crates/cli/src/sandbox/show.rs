@@ -42,7 +42,7 @@ impl Show {
     /// Before anything runs.
     pub fn starting(&self) {
         self.progress(
-            "keyless sandbox: starting Kubernetes, its issuer, AWS, Azure, Vault and the operator on loopback",
+            "keyless sandbox: starting Kubernetes, its issuer, AWS, Azure, Google, Vault and the operator on loopback",
         );
     }
 
@@ -64,6 +64,12 @@ impl Show {
             stage.sandbox.azure_url(),
             stage.sandbox.azure.tenant(),
             stage.sandbox.azure.default_vault()
+        ));
+        self.result(&format!(
+            "  Google      {}  project {}, number {}",
+            stage.sandbox.gcp_url(),
+            stage.sandbox.gcp.project(),
+            stage.sandbox.gcp.number()
         ));
         self.result(&format!("  Vault       {}", stage.sandbox.vault_url()));
     }
@@ -119,6 +125,7 @@ impl Show {
                 stage.azure_token.display().to_string(),
             ),
             ("REQUESTS_CA_BUNDLE", stage.authority.display().to_string()),
+            ("GCE_METADATA_HOST", stage.sandbox.gcp_metadata_host()),
             ("VAULT_ADDR", stage.sandbox.vault_url()),
             ("VAULT_CACERT", stage.authority.display().to_string()),
         ];
@@ -180,6 +187,11 @@ impl Show {
         self.result(&format!(
             "  python: SecretClient({url:?}, WorkloadIdentityCredential(authority={url:?}, \
              disable_instance_discovery=True), verify_challenge_resource=False)"
+        ));
+        let url = stage.sandbox.gcp_url();
+        self.result(&format!(
+            "  python: SecretManagerServiceClient(credentials=compute_engine.Credentials(), \
+             transport=\"rest\", client_options={{\"api_endpoint\": {url:?}}})"
         ));
         self.result("\nCtrl-C ends it.");
         Ok(())

@@ -106,7 +106,8 @@ impl Stage {
             .aws
             .put_parameter("/path/to/key", "from AWS Parameter Store")?;
         trust(&self.sandbox)?;
-        super::tour::trust_azure(self)
+        super::tour::trust_azure(self)?;
+        super::tour::trust_gcp(self)
     }
 
     /// Ends the operator and then the sandbox.

@@ -5,6 +5,7 @@
 
 pub mod aws;
 mod azure;
+mod gcp;
 mod vault;
 
 use std::time::Instant;
@@ -20,6 +21,7 @@ use super::stage::{NAMESPACE, SERVICE_ACCOUNT, Stage};
 
 pub use aws::{PERMISSION_POLICY, TRUST_POLICY};
 pub use azure::trust_everything as trust_azure;
+pub use gcp::trust_everything as trust_gcp;
 pub use vault::trust_everything as trust_vault;
 
 /// Which cloud's part of the tour is walked.
@@ -29,6 +31,8 @@ pub enum Cloud {
     Aws,
     /// Azure Key Vault
     Azure,
+    /// Google Secret Manager
+    Gcp,
     /// HashiCorp Vault
     Vault,
     /// All of them
@@ -78,6 +82,9 @@ pub async fn walk(stage: &Stage, show: &Show, cloud: Cloud) -> Result<Vec<Step>>
     }
     if wanted(Cloud::Azure) {
         azure::walk(&mut guide).await?;
+    }
+    if wanted(Cloud::Gcp) {
+        gcp::walk(&mut guide).await?;
     }
     if wanted(Cloud::Vault) {
         vault::walk(&mut guide).await?;

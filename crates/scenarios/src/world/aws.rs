@@ -226,6 +226,12 @@ impl World {
         .await
     }
 
+    /// The number of this scenario's account.
+    #[must_use]
+    pub fn aws_account(&self) -> &'static str {
+        ACCOUNT
+    }
+
     /// A key of this scenario's account that may read everything: (id, secret).
     #[must_use]
     pub fn access_key(&self) -> (String, String) {

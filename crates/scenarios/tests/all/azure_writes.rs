@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 scenarios!(azure_writes, azure_imports);
 
 /// Nothing is stored in this cluster: the node's identity logs in.
-struct NoCluster;
+pub(crate) struct NoCluster;
 
 fn nothing<T: Send + 'static>() -> BoxFuture<'static, Result<T, Error>> {
     ready(Err(Error::Config {
