@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
         cargo
     };
     if !has("python3") {
-        skipped.push("the judges (boto3, aws CLI): no python3 on PATH".to_owned());
+        skipped.push("the judges (the clouds' own clients): no python3 on PATH".to_owned());
     }
     let first = Outcome::of(cargo(&args.rest))?;
     let unsteady = !first.passed && first.passes_alone(cargo)?;

@@ -21,13 +21,12 @@ const PLACE: Place = Place {
     key: "SOME_ENV_VAR",
 };
 const SECRET: &str = "path-to-key";
-const VIEWER: &str = "roles/secretmanager.viewer";
 
 /// Walks through Google's part.
 pub(super) async fn walk(guide: &mut Guide<'_>) -> Result<()> {
     no_identity(guide).await?;
     wrong_principal(guide).await?;
-    no_permission(guide).await?;
+    no_secret(guide).await?;
     synced(guide).await?;
     changed(guide).await
 }
@@ -86,12 +85,9 @@ async fn no_identity(guide: &mut Guide<'_>) -> Result<()> {
     guide.begin("No identity: the node pool has no Workload Identity");
     let gcp = &guide.stage.sandbox.gcp;
     gcp.run_on_machine(gcp.project(), None);
-    put(guide.stage, "from Google Secret Manager")?;
     apply(guide.stage).await?;
-    let did = format!(
-        "wrote secret {SECRET} into project {}; applied the example's ClusterSecretStore gcp-secret-manager and its ExternalSecret",
-        guide.stage.sandbox.gcp.project()
-    );
+    let did = "applied the example's ClusterSecretStore gcp-secret-manager and its ExternalSecret"
+        .to_owned();
     guide.refused(&PLACE, did, "G17").await
 }
 
@@ -102,22 +98,24 @@ async fn wrong_principal(guide: &mut Guide<'_>) -> Result<()> {
     let other = member.replace("/sa/external-secrets", "/sa/somebody-else");
     bind(guide.stage, &role, &other)?;
     let did = format!("turned Workload Identity on; gave {role} to {other}");
-    guide.refused(&PLACE, did, "PERMISSION_DENIED").await
-}
-
-async fn no_permission(guide: &mut Guide<'_>) -> Result<()> {
-    guide.begin("Trust without permission");
-    let (_, member) = binding(guide.stage)?;
-    bind(guide.stage, VIEWER, &member)?;
-    let did = format!("gave {VIEWER} to {member}, which sees secrets and reads none");
     guide.refused(&PLACE, did, "G12").await
 }
 
-async fn synced(guide: &mut Guide<'_>) -> Result<()> {
-    guide.begin("Trust and permission: the Secret appears");
+async fn no_secret(guide: &mut Guide<'_>) -> Result<()> {
+    guide.begin("Trust and permission, and no such secret");
     let (role, member) = binding(guide.stage)?;
     bind(guide.stage, &role, &member)?;
-    let did = format!("gave {role} to the same principal");
+    let did = format!("gave {role} to {member}; there is no secret {SECRET}");
+    guide.refused(&PLACE, did, "G13").await
+}
+
+async fn synced(guide: &mut Guide<'_>) -> Result<()> {
+    guide.begin("Trust, permission and a secret: the Secret appears");
+    put(guide.stage, "from Google Secret Manager")?;
+    let did = format!(
+        "wrote secret {SECRET} into project {}",
+        guide.stage.sandbox.gcp.project()
+    );
     guide.holds(&PLACE, did, "from Google Secret Manager").await
 }
 
