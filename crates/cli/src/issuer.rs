@@ -4,6 +4,7 @@ mod inspect;
 mod keygen;
 mod outlook;
 mod publish;
+mod rotate;
 mod servers;
 mod show;
 mod verify;
@@ -30,6 +31,8 @@ enum Command {
     Publish(Box<publish::Flags>),
     /// Fetch the published documents as a cloud would, and say what each of them would make of it
     Verify(verify::Flags),
+    /// Change the signing key, or the issuer, without a refused token
+    Rotate(rotate::Flags),
     /// Make a signing key for API servers
     Keygen(keygen::Flags),
 }
@@ -49,6 +52,7 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         Command::Inspect(flags) => wait(inspect::run(flags)),
         Command::Publish(flags) => wait(publish::run(flags)),
         Command::Verify(flags) => wait(verify::run(flags)),
+        Command::Rotate(flags) => wait(rotate::run(flags)),
         Command::Keygen(flags) => keygen::run(flags),
     }
 }

@@ -4,6 +4,7 @@
 //! Owns: the processes, their flags, their end. Refuses: building them (`cargo xtask testbed`).
 
 mod child;
+mod replicas;
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 pub use crate::child::Server;
+pub use crate::replicas::{Replicas, Signing};
 
 const ADMIN_TOKEN: &str = "scenario-admin";
 const START_LIMIT: Duration = Duration::from_secs(90);

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::facts::{Minted, Refused, Server};
 use crate::fetch::ahead;
 
+/// The key set is not to be had as application/json: the API server answers 406 to who takes no
+/// other type.
+const ACCEPT: &str = "application/json, application/jwk-set+json;q=0.9";
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(15);
 /// The largest answer that is read.
@@ -200,11 +203,16 @@ impl ApiServer {
         body: Option<&Value>,
     ) -> Result<Answered, Refused> {
         let bytes = body.map(|b| b.to_string().into_bytes()).unwrap_or_default();
+        let kind = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header("accept", "application/json")
-            .header("content-type", "application/json")
+            .header("accept", ACCEPT)
+            .header("content-type", kind)
             .body(Body::from(bytes))
             .map_err(|e| unanswered(&e))?;
         let exchange = async {
@@ -271,5 +279,77 @@ fn unanswered(error: &dyn std::error::Error) -> Refused {
     Refused {
         status: None,
         message,
+    }
+}
+
+/// A ConfigMap's data, and the version it was read at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigMap {
+    /// Its data.
+    pub data: std::collections::BTreeMap<String, String>,
+    /// Its resourceVersion.
+    pub version: String,
+}
+
+impl ApiServer {
+    /// Reads a ConfigMap; none if it does not exist.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ConfigMap>, Refused> {
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        let answered = self.get(&path).await?;
+        if answered.status == 404 {
+            return Ok(None);
+        }
+        let object: Value = serde_json::from_slice(&ok(answered)?).unwrap_or_default();
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let data = object.get("data").and_then(Value::as_object);
+        Ok(Some(ConfigMap {
+            data: data
+                .into_iter()
+                .flatten()
+                .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+                .collect(),
+            version: text("/metadata/resourceVersion")
+                .unwrap_or_default()
+                .to_owned(),
+        }))
+    }
+
+    /// Sets some of a ConfigMap's data, if it still has the version; creates it if there was none.
+    /// False if someone else wrote in between.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn set_config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: Option<&str>,
+        data: &Value,
+    ) -> Result<bool, Refused> {
+        let collection = format!("/api/v1/namespaces/{namespace}/configmaps");
+        let answered = match version {
+            None => {
+                let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+                    "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "keyless"}}, "data": data});
+                self.send(Method::POST, &collection, Some(&object)).await?
+            }
+            // A merge patch with a resourceVersion is refused when the object has another.
+            Some(version) => {
+                let patch = json!({"metadata": {"resourceVersion": version}, "data": data});
+                self.send(Method::PATCH, &format!("{collection}/{name}"), Some(&patch))
+                    .await?
+            }
+        };
+        if answered.status == 409 {
+            return Ok(false);
+        }
+        ok(answered).map(|_| true)
     }
 }

@@ -227,7 +227,7 @@ async fn exchange(
     let request = http::Request::get(target)
         .header(HOST, authority)
         .header(USER_AGENT, AGENT)
-        .header(ACCEPT, "application/json")
+        .header(ACCEPT, "*/*")
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;
     let response = sender

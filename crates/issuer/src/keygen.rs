@@ -235,6 +235,14 @@ pub fn public_key(what: &str, text: &str) -> Result<Jwk, KeyError> {
     }
 }
 
+/// The public half of a public or private key, in PEM.
+///
+/// # Errors
+/// When the text holds neither.
+pub fn public_pem(what: &str, text: &str) -> Result<String, KeyError> {
+    Ok(pem("PUBLIC KEY", &public_key(what, text)?.spki()))
+}
+
 /// Writes a file that only its owner reads, and never over another.
 ///
 /// # Errors

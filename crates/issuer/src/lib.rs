@@ -28,7 +28,12 @@ pub mod merge;
 pub mod plan;
 #[cfg(feature = "effects")]
 pub mod publish;
+#[cfg(feature = "effects")]
+pub mod rotate;
+pub mod rotation;
 pub mod rules;
+#[cfg(feature = "effects")]
+pub mod state;
 #[cfg(feature = "effects")]
 pub mod target;
 pub mod token;

@@ -10,7 +10,11 @@
 mod catalogue;
 #[path = "all/killed.rs"]
 mod killed;
+#[path = "all/killed_rotation.rs"]
+mod killed_rotation;
 #[path = "all/publishing.rs"]
 mod publishing;
+#[path = "all/real.rs"]
+mod real;
 #[path = "all/site.rs"]
 mod site;

@@ -127,7 +127,11 @@ pub async fn run(flags: &Flags) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn target(to: &str) -> Result<Box<dyn Target>> {
+/// The target that `to` names.
+///
+/// # Errors
+/// It names none.
+pub fn target(to: &str) -> Result<Box<dyn Target>> {
     if to.is_empty() {
         bail!("--to names no place");
     }

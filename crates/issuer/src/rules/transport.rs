@@ -26,7 +26,10 @@ pub enum Document {
 #[must_use]
 pub fn judge(fetched: &Fetched, document: Document, roots: Roots) -> (Vec<Finding>, Option<&[u8]>) {
     let url = fetched.url.as_str();
-    let mut found = addresses(fetched, document);
+    let mut found = match roots {
+        Roots::PlayPublic => Vec::new(),
+        Roots::Public | Roots::Given => addresses(fetched, document),
+    };
     let unreachable = |observed: String, fix: &str| {
         Finding::new(Code::P6, url)
             .observed(observed)

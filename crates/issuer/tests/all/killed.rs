@@ -20,12 +20,12 @@ use keyless_issuer::target::directory::Directory;
 use crate::publishing::Publication;
 use crate::site::ISSUER;
 
-const DIES: &str = "KEYLESS_TEST_DIES";
-const FOLDER: &str = "KEYLESS_TEST_FOLDER";
+pub const DIES: &str = "KEYLESS_TEST_DIES";
+pub const FOLDER: &str = "KEYLESS_TEST_FOLDER";
 
 /// Ends the process before its n-th step, without any clean-up.
 #[derive(Debug)]
-struct Dies(AtomicUsize);
+pub struct Dies(pub AtomicUsize);
 
 impl Steps for Dies {
     fn before<'a>(&'a self, _: &'a Step) -> BoxFuture<'a, ()> {
@@ -37,7 +37,7 @@ impl Steps for Dies {
 }
 
 /// The keys of both processes come from files, so that both mean the same.
-fn keys(folder: &Path) -> [SigningKey; 2] {
+pub fn keys(folder: &Path) -> [SigningKey; 2] {
     ["old", "new"].map(|name| {
         let text = std::fs::read_to_string(folder.join(format!("{name}.key"))).unwrap();
         SigningKey::from_pem(name, &text).unwrap()
@@ -98,7 +98,7 @@ fn spawn(folder: &Path, dies: usize) -> Child {
 }
 
 /// What a reader finds: nothing yet, or a valid pair in which a key of ours is.
-fn look(folder: &Path, at: &str) {
+pub fn look(folder: &Path, at: &str) {
     let read = |object: Object| std::fs::read(folder.join("site").join(object.path())).ok();
     let keys =
         read(Object::Keys).map(|body| KeySet::parse(&body).unwrap_or_else(|e| panic!("{at}: {e}")));
@@ -113,7 +113,7 @@ fn look(folder: &Path, at: &str) {
     assert!(keys.is_some(), "{at}: a document that leads to no keys");
 }
 
-fn furnished() -> tempfile::TempDir {
+pub fn furnished() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["old", "new"] {
         let key = SigningKey::generate(keyless_issuer::keygen::KeyKind::Rsa2048).unwrap();

@@ -36,7 +36,15 @@ impl<'a> Publication<'a> {
     }
 
     pub async fn publish(&self, target: &dyn Target) -> Result<Published, PublishError> {
-        let issuer = Issuer::parse(ISSUER).unwrap();
+        self.publish_as(target, ISSUER).await
+    }
+
+    pub async fn publish_as(
+        &self,
+        target: &dyn Target,
+        issuer: &str,
+    ) -> Result<Published, PublishError> {
+        let issuer = Issuer::parse(issuer).unwrap();
         let retire: BTreeSet<String> = self.retire.iter().map(|k| k.jwk().kid.clone()).collect();
         let wish = Wish {
             issuer: &issuer,
