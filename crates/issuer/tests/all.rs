@@ -18,3 +18,5 @@ mod publishing;
 mod real;
 #[path = "all/site.rs"]
 mod site;
+#[path = "all/strangers.rs"]
+mod strangers;
