@@ -35,6 +35,7 @@ const FILES: &[(&str, &[&str])] = &[
     ("deploy/crds/secretstores.yaml", &["crds", "secretstores"]),
     ("deploy/rbac.yaml", &["manifests", "rbac"]),
     ("deploy/operator.yaml", &["manifests", "operator"]),
+    ("deploy/webhook.yaml", &["manifests", "webhook"]),
     ("charts/keyless/files/rights.yaml", &["manifests", "rights"]),
     ("docs/reference/cli.md", &["reference", "cli"]),
     ("docs/reference/metrics.md", &["reference", "metrics"]),

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwapOption;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::sync::watch as signal;
 
 /// What a certificate could not be made of, or made for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +49,7 @@ pub struct Served {
     current: ArcSwapOption<CertifiedKey>,
     expires: AtomicU64,
     loads: AtomicU64,
+    changes: signal::Sender<u64>,
 }
 
 impl Served {
@@ -62,7 +64,8 @@ impl Served {
         let expires = u64::try_from(expires).unwrap_or_default();
         self.expires.store(expires, Ordering::Relaxed);
         if !same {
-            self.loads.fetch_add(1, Ordering::Relaxed);
+            let loads = self.loads.fetch_add(1, Ordering::Relaxed) + 1;
+            self.changes.send_replace(loads);
         }
     }
 
@@ -70,6 +73,12 @@ impl Served {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.current.load().is_some()
+    }
+
+    /// Tells of each change.
+    #[must_use]
+    pub fn changes(&self) -> signal::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// When it ends, in seconds since the Unix epoch; 0 if there is none.

@@ -9,9 +9,11 @@ mod routes;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use keyless_kubernetes::Error;
@@ -84,6 +86,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     state: Arc<State>,
+    served: Arc<Served>,
     mut stop: signal::Receiver<bool>,
     counters: Arc<Counters>,
 ) {
@@ -100,9 +103,11 @@ pub(crate) async fn run(
                 };
                 let (acceptor, state) = (acceptor.clone(), Arc::clone(&state));
                 let (stop, counters) = (stop.clone(), Arc::clone(&counters));
+                // Subscribed before the handshake, so that no change is missed.
+                let changes = served.changes();
                 connections.spawn(async move {
                     let _place = place;
-                    if !connection(stream, acceptor, state, stop).await {
+                    if !connection(stream, acceptor, state, stop, changes).await {
                         counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);
                     }
                 });
@@ -132,12 +137,15 @@ async fn accept(
     }
 }
 
-/// One connection to its end; false if its handshake failed.
+/// One connection to its end; false if its handshake failed. It ends gently when the certificate
+/// changes: an API server keeps one for days, and a certificate that it does not trust is to be
+/// seen while the old one would still do.
 async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     state: Arc<State>,
     mut stop: signal::Receiver<bool>,
+    mut changes: signal::Receiver<u64>,
 ) -> bool {
     let _ = stream.set_nodelay(true);
     let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -161,20 +169,45 @@ async fn connection(
         .max_header_list_size(32 << 10)
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE);
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let last = Arc::new(AtomicBool::new(false));
+    let told_last = Arc::clone(&last);
     let service = tower::service_fn(move |request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, std::convert::Infallible>(state.respond(request).await) }
+        let (state, last) = (Arc::clone(&state), Arc::clone(&told_last));
+        async move {
+            let mut response = state.respond(request).await;
+            if !http2 && (last.load(Ordering::Relaxed) || !*state.ready.borrow()) {
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let service = TowerToHyperService::new(service);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        ended = serving.as_mut() => told(ended),
-        () = stopped(&mut stop) => {
-            serving.as_mut().graceful_shutdown();
-            told(serving.await);
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => break told(ended),
+            stop = ending(&mut stop, &mut changes) => {
+                if http2 || stop {
+                    serving.as_mut().graceful_shutdown();
+                    break told(serving.await);
+                }
+                // Without streams, a connection that just ends may meet a request on its way: its
+                // client is told with the next answer.
+                last.store(true, Ordering::Relaxed);
+            }
         }
     }
     true
+}
+
+/// Completes when a connection is to end: true if the server does.
+async fn ending(stop: &mut signal::Receiver<bool>, changes: &mut signal::Receiver<u64>) -> bool {
+    tokio::select! {
+        () = stopped(stop) => true,
+        _ = changes.changed() => false,
+    }
 }
 
 async fn stopped(stop: &mut signal::Receiver<bool>) {

@@ -156,6 +156,7 @@ impl Webhook {
             listener,
             tls,
             state,
+            Arc::clone(&gauges.served),
             stop.subscribe(),
             connections,
         ));

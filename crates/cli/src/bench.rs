@@ -3,6 +3,7 @@
 //! Machines drift, so a figure alone says little: ceilings and syncs alternate on one server, and
 //! what counts is the ratio of their means.
 
+mod admission;
 mod load;
 mod process;
 mod requests;
@@ -24,7 +25,11 @@ use track::Track;
 
 /// Flags of `keyless bench`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Flags {
+    /// Something else than syncs
+    #[command(subcommand)]
+    what: Option<What>,
     /// How many ExternalSecrets
     #[arg(short = 'n', long, default_value_t = 1000)]
     objects: usize,
@@ -41,6 +46,13 @@ pub struct Flags {
     /// Output for people or for programs
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
+}
+
+/// What is measured beside syncs.
+#[derive(clap::Subcommand)]
+enum What {
+    /// Pods created while the admission server is asked about each
+    Admission(admission::Flags),
 }
 
 /// How long a sync may take before the bench gives up.
@@ -64,6 +76,9 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
         eprintln!(
             "keyless bench: this is a debug build; figures that count need `cargo run --profile bench -- bench`"
         );
+    }
+    if let Some(What::Admission(flags)) = &flags.what {
+        return admission::perform(flags).await;
     }
     let server = Server::start(flags.kube_bin.as_deref(), flags.keys).await?;
     let load = Load::new(server.client().await?, flags.keys);

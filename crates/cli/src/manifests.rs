@@ -2,6 +2,7 @@
 //! rights that the chart reads. Whoever has Helm takes `charts/keyless`.
 
 mod rights;
+mod webhook;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -27,6 +28,17 @@ pub struct Flags {
     /// A namespace whose service accounts stores may name (serviceAccountRef); may be repeated. The operator may create tokens there
     #[arg(long = "token-namespace", value_name = "NAMESPACE")]
     token_namespaces: Vec<String>,
+    /// Whom the part `webhook` injects tokens for: aws, azure, google
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "aws",
+        value_name = "CLOUDS"
+    )]
+    inject: Vec<crate::webhook::CloudName>,
+    /// Azure's tenant, for the part `webhook`
+    #[arg(long, value_name = "TENANT")]
+    azure_tenant_id: Option<String>,
     /// The operator may create tokens for the service accounts of every namespace
     #[arg(long, conflicts_with = "token_namespaces")]
     tokens_everywhere: bool,
@@ -48,6 +60,8 @@ enum Part {
     Rbac,
     /// The Deployment and the Service of its metrics
     Operator,
+    /// The admission server that injects tokens into pods, with its own service account and rights
+    Webhook,
     /// The table of rights that the Helm chart reads
     Rights,
 }
@@ -67,6 +81,19 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
     let text = match flags.part {
         Part::Rbac => rbac(&flags.namespace, flags.tokens())?,
         Part::Operator => operator(&flags.namespace, &flags.image),
+        Part::Webhook => {
+            let azure = crate::webhook::CloudName(keyless_admission::cloud::Cloud::Azure);
+            if flags.inject.contains(&azure) && flags.azure_tenant_id.is_none() {
+                let what = "injection for Azure needs a tenant: give --azure-tenant-id";
+                return Ok(Outcome::WrongUse(what.into()));
+            }
+            webhook::objects(&webhook::Wish {
+                namespace: &flags.namespace,
+                image: &flags.image,
+                clouds: &flags.inject,
+                tenant: flags.azure_tenant_id.as_deref(),
+            })
+        }
         Part::Rights => rights::table(),
     };
     std::io::stdout()

@@ -7,6 +7,7 @@ mod clouds;
 mod upstream;
 
 pub use beside::Beside;
+pub use clouds::Name as CloudName;
 
 use std::time::Duration;
 

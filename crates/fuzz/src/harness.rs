@@ -28,7 +28,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "template_parse",
         run: template_parse,
@@ -68,6 +68,10 @@ pub const TARGETS: [Target; 10] = [
     Target {
         name: "issuer_jwt",
         run: issuer::jwt,
+    },
+    Target {
+        name: "review",
+        run: crate::review::run,
     },
 ];
 

@@ -15,6 +15,7 @@ mod generate;
 mod harness;
 mod issuer;
 mod random;
+mod review;
 mod seeds;
 
 pub use generate::template;

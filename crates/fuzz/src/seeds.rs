@@ -30,6 +30,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "issuer_discovery" => lines(include_str!("../seeds/discovery.txt")),
         "issuer_jwks" => lines(include_str!("../seeds/jwks.txt")),
         "issuer_jwt" => lines(include_str!("../seeds/jwt.txt")),
+        "review" => lines(include_str!("../seeds/review.txt")),
         _ => Vec::new(),
     }
 }

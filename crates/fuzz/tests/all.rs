@@ -50,7 +50,8 @@ targets!(
     property,
     issuer_discovery,
     issuer_jwks,
-    issuer_jwt
+    issuer_jwt,
+    review
 );
 
 /// The comparison with Go is worth something only if many random templates do render.

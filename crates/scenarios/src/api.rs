@@ -25,6 +25,19 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("ConfigMap", "/api/v1", "configmaps", true),
     ("ServiceAccount", "/api/v1", "serviceaccounts", true),
     ("Event", "/api/v1", "events", true),
+    ("Pod", "/api/v1", "pods", true),
+    (
+        "MutatingWebhookConfiguration",
+        "/apis/admissionregistration.k8s.io/v1",
+        "mutatingwebhookconfigurations",
+        false,
+    ),
+    (
+        "ValidatingWebhookConfiguration",
+        "/apis/admissionregistration.k8s.io/v1",
+        "validatingwebhookconfigurations",
+        false,
+    ),
     ("Lease", "/apis/coordination.k8s.io/v1", "leases", true),
     ("Role", "/apis/rbac.authorization.k8s.io/v1", "roles", true),
     (
@@ -136,6 +149,34 @@ impl Api {
         let path = collection(object)?;
         self.send(Method::POST, &path, "application/json", Some(object))
             .await
+    }
+
+    /// What the server would make of `object`, without keeping it.
+    pub async fn dry_run(&self, object: &Value) -> Result<Result<Value, Refusal>> {
+        let path = format!("{}?dryRun=All", collection(object)?);
+        self.send(Method::POST, &path, "application/json", Some(object))
+            .await
+    }
+
+    /// A token of a service account for `audience`.
+    pub async fn token_for(
+        &self,
+        namespace: &str,
+        account: &str,
+        audience: &str,
+        seconds: i64,
+    ) -> Result<String> {
+        let path = format!("{}/token", item("ServiceAccount", namespace, account)?);
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": seconds}});
+        let answer = self
+            .send(Method::POST, &path, "application/json", Some(&request))
+            .await?
+            .map_err(|r| anyhow!("token of {account}: {} {}", r.code, r.message))?;
+        let token = answer.pointer("/status/token").and_then(Value::as_str);
+        token
+            .map(str::to_owned)
+            .context("an answer without a token")
     }
 
     /// Creates `object` in the name of the field manager `manager`.

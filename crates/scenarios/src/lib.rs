@@ -11,6 +11,7 @@
 pub mod api;
 pub mod azure;
 pub mod gcp;
+mod injection;
 mod log;
 mod operator;
 mod ring;
@@ -18,6 +19,7 @@ mod run;
 mod vault;
 mod world;
 
+pub use injection::Injecting;
 pub use operator::{Notes, Running, Seen};
 pub use ring::Kind;
 pub use run::{run, run_alone};

@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Remembers a cluster-scoped object that is to be removed at the end.
-    fn owns(&self, kind: &'static str, name: &str) {
+    pub(crate) fn owns(&self, kind: &'static str, name: &str) {
         self.cluster_wide
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -470,7 +470,7 @@ impl OtherMetrics {
 }
 
 /// The value of one series in Prometheus' text format.
-fn series(text: &str, name: &str, label: &str) -> Option<f64> {
+pub(crate) fn series(text: &str, name: &str, label: &str) -> Option<f64> {
     let mut lines = text.lines();
     let line = lines.find(|line| {
         let rest = line.strip_prefix(name);

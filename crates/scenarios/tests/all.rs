@@ -63,6 +63,8 @@ mod gcp_values;
 mod gcp_writes;
 #[path = "all/generic.rs"]
 mod generic;
+#[path = "all/injection.rs"]
+mod injection;
 #[path = "all/interruption.rs"]
 mod interruption;
 #[path = "all/kubernetes.rs"]

@@ -176,7 +176,8 @@ impl Load {
         Ok(())
     }
 
-    async fn each<F: Future<Output = Result<()>>>(
+    /// Does `work` for each of `count`, many at once.
+    pub async fn each<F: Future<Output = Result<()>>>(
         &self,
         count: usize,
         work: impl Fn(usize) -> F,

@@ -32,10 +32,20 @@ impl Operator {
         environment: &[(String, String)],
         log: &Path,
     ) -> Result<Self> {
+        Self::start_as("controller", arguments, environment, log)
+    }
+
+    /// Starts this same program as `keyless COMMAND` with `arguments`.
+    pub fn start_as(
+        command: &str,
+        arguments: &[String],
+        environment: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let out = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
         let child = Command::new(program)
-            .arg("controller")
+            .arg(command)
             .args(arguments)
             .envs(environment.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())

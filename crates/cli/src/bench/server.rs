@@ -74,6 +74,11 @@ impl Server {
         Ok(keyless_controller::connect(&config).await?.watches)
     }
 
+    /// Flags that name this server.
+    pub fn kubeconfig_flags(&self) -> Vec<String> {
+        vec![format!("--kubeconfig={}", self.kubeconfig.display())]
+    }
+
     /// Flags with which the operator is started.
     pub fn operator_flags(&self) -> Vec<String> {
         [

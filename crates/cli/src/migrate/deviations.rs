@@ -126,7 +126,7 @@ pub const STORE: &[Deviation<SecretStoreSpec>] = &[
         },
     },
     Deviation {
-        row: "`webhook`: addresses",
+        row: "`webhook`, `vault`: addresses",
         path: "spec.provider.webhook.url",
         message: "link-local addresses and metadata services are out of reach, redirects are an error, and an answer may take 30 s and 4 MiB",
         concerns: |spec| spec.provider.webhook.is_some(),
