@@ -13,3 +13,5 @@ mod chart;
 mod install;
 #[path = "all/support.rs"]
 mod support;
+#[path = "all/takeover.rs"]
+mod takeover;

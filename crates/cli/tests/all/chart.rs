@@ -1,11 +1,14 @@
 //! What the chart makes of values, without any cluster.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
+#[path = "chart/documents.rs"]
+mod documents;
+#[path = "chart/rights.rs"]
+mod rights;
+
 use crate::support::audit::granted;
-use crate::support::helm::{Helm, documents, find};
+use crate::support::helm::{Helm, find};
 use crate::support::workspace;
 
 const AWS: &str = "examples/aws-parameter-store/values.yaml";
@@ -14,18 +17,6 @@ const COMMON: &str = "crates/cli/tests/all/values/every-common-key.yaml";
 
 fn with(values: &str) -> String {
     format!("--values={}", workspace(values).display())
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(workspace(path)).unwrap()
-}
-
-fn kinds(objects: &[Value]) -> BTreeSet<String> {
-    let name = |o: &Value| {
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        format!("{} {}", text(&o["kind"]), text(&o["metadata"]["name"]))
-    };
-    objects.iter().map(name).collect()
 }
 
 #[test]
@@ -359,78 +350,6 @@ fn every_common_key_has_its_effect() {
     assert!(admin.is_null());
 }
 
-fn tokens(objects: &[Value]) -> Vec<(String, String)> {
-    let roles = objects.iter().filter(|o| {
-        let kind = o["kind"].as_str().unwrap_or_default();
-        kind.ends_with("Role") && o["rules"].to_string().contains("serviceaccounts/token")
-    });
-    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    roles
-        .map(|o| (text(&o["kind"]), text(&o["metadata"]["namespace"])))
-        .collect()
-}
-
-/// Nobody creates tokens for a whole cluster unless it is asked for; a narrower place has a Role.
-#[test]
-fn the_right_to_create_tokens_is_given_where_asked() {
-    let Some(helm) = Helm::get() else { return };
-    let role = |ns: &str| ("Role".to_owned(), ns.to_owned());
-    let all = ("ClusterRole".to_owned(), String::new());
-    for (set, wanted) in [
-        ("a=b", vec![]),
-        ("rbac.serviceAccountTokenCreate=false", vec![]),
-        (
-            "rbac.tokenNamespaces={team-a,team-b}",
-            vec![role("team-a"), role("team-b")],
-        ),
-        ("rbac.serviceAccountTokenCreate=true", vec![all]),
-        (
-            "rbac.serviceAccountTokenCreate=true,scopedNamespace=team",
-            vec![role("team")],
-        ),
-        (
-            "rbac.serviceAccountTokenCreate=true,rbac.profile=least,rbac.namespaces={x}",
-            vec![role("x")],
-        ),
-        (
-            "rbac.create=false,rbac.serviceAccountTokenCreate=true",
-            vec![],
-        ),
-    ] {
-        let objects = helm.template(&["--set", set]).unwrap();
-        assert_eq!(tokens(&objects), wanted, "{set}");
-    }
-}
-
-#[test]
-fn the_profile_least_and_a_scoped_namespace_touch_no_other_secret() {
-    let Some(helm) = Helm::get() else { return };
-    for (set, namespaces) in [
-        (
-            "rbac.profile=least,rbac.namespaces={team-a,team-b}",
-            &["team-a", "team-b"][..],
-        ),
-        ("scopedNamespace=team", &["team"][..]),
-    ] {
-        let objects = helm.template(&["--set", set]).unwrap();
-        let secrets: Vec<&Value> = objects
-            .iter()
-            .filter(|o| o["rules"].to_string().contains("\"secrets\""))
-            .collect();
-        let places: Vec<&str> = secrets
-            .iter()
-            .map(|o| o["metadata"]["namespace"].as_str().unwrap_or("everywhere"))
-            .collect();
-        assert_eq!(places, namespaces, "{set}");
-    }
-    let objects = helm.template(&["--set", "scopedNamespace=team"]).unwrap();
-    let cluster: Vec<_> = kinds(&objects)
-        .into_iter()
-        .filter(|k| k.starts_with("Cluster"))
-        .collect();
-    assert!(cluster.is_empty(), "{cluster:?}");
-}
-
 #[test]
 fn what_cannot_work_is_refused_with_a_reason() {
     let Some(helm) = Helm::get() else { return };
@@ -479,111 +398,4 @@ fn the_notes_name_what_is_ignored_and_what_is_not_known() {
         "{text}"
     );
     assert!(text.contains("the pods run as `default`"), "{text}");
-}
-
-/// The list that the notes go by.
-#[test]
-fn every_value_is_listed_as_known() {
-    let values: Value = serde_saphyr::from_str(&read("charts/keyless/values.yaml")).unwrap();
-    let known: Value =
-        serde_saphyr::from_str(&read("charts/keyless/files/known-values.yaml")).unwrap();
-    let listed: BTreeSet<&str> = known["own"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_str().unwrap())
-        .collect();
-    let present: BTreeSet<&str> = values
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_eq!(listed, present);
-    let schema: Value = serde_json::from_str(&read("charts/keyless/values.schema.json")).unwrap();
-    let ignored = known["ignored"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_str().unwrap());
-    for name in present.into_iter().chain(ignored) {
-        assert!(
-            !schema["properties"][name].is_null(),
-            "{name} is not in the schema"
-        );
-    }
-}
-
-/// `deploy/` is for whoever has no Helm: the same rights and the same container.
-#[test]
-fn the_plain_manifests_are_the_charts() {
-    let Some(helm) = Helm::get() else { return };
-    let chart = helm
-        .template(&["--set", "leaderElect=true,image.tag=latest"])
-        .unwrap();
-    let rbac = documents(&read("deploy/rbac.yaml"));
-    for (kind, name) in [
-        ("ClusterRole", "external-secrets-controller"),
-        ("Role", "external-secrets-leaderelection"),
-    ] {
-        assert_eq!(
-            find(&chart, kind, name)["rules"],
-            find(&rbac, kind, name)["rules"],
-            "{name}"
-        );
-    }
-    let operator = documents(&read("deploy/operator.yaml"));
-    let container = |objects: &[Value]| {
-        find(objects, "Deployment", "external-secrets")["spec"]["template"]["spec"]["containers"][0]
-            .clone()
-    };
-    let (of_chart, plain) = (container(&chart), container(&operator));
-    for part in [
-        "name",
-        "image",
-        "ports",
-        "livenessProbe",
-        "readinessProbe",
-        "env",
-        "resources",
-        "securityContext",
-    ] {
-        assert_eq!(of_chart[part], plain[part], "{part}");
-    }
-    let args = |container: &Value| {
-        let args = container["args"].as_array().unwrap().iter();
-        let args = args.map(|a| a.as_str().unwrap().to_owned());
-        args.filter(|a| !a.contains("leader-election"))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(args(&of_chart), args(&plain));
-}
-
-/// A dashboard that asks for a metric that nobody writes shows nothing, for ever.
-#[test]
-fn the_dashboard_asks_for_metrics_that_exist() {
-    let page = read("docs/reference/metrics.md");
-    let dashboard: Value =
-        serde_json::from_str(&read("charts/keyless/files/dashboard.json")).unwrap();
-    let mut asked = 0;
-    for panel in dashboard["panels"].as_array().unwrap() {
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let expression = target["expr"].as_str().unwrap();
-            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-            for word in words.filter(|w| {
-                w.starts_with("keyless_")
-                    || w.contains("secret_")
-                    || w.contains("secretstore_")
-                    || w.starts_with("controller_runtime_")
-            }) {
-                let name = word.trim_end_matches("_bucket");
-                assert!(
-                    page.contains(&format!("| `{name}` |")),
-                    "{name} in {expression}"
-                );
-                asked += 1;
-            }
-        }
-    }
-    assert!(asked > 15, "{asked}");
 }

@@ -28,7 +28,8 @@ pub struct Installed {
 }
 
 impl Installed {
-    fn begin() -> Option<Self> {
+    /// A cluster with nothing in it.
+    pub fn begin() -> Option<Self> {
         let helm = Helm::get()?;
         let cluster = Cluster::start()?;
         let helm = helm.on(&cluster.plane.kubeconfig);
