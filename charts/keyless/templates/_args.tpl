@@ -19,6 +19,9 @@
 {{- with .Values.scopedNamespace }}
 - --namespace={{ . }}
 {{- end }}
+{{- if and (eq .Values.rbac.profile "least") (not .Values.scopedNamespace) .Values.rbac.namespaces }}
+- --secret-namespaces={{ join "," .Values.rbac.namespaces }}
+{{- end }}
 {{- if not .Values.processSecretStore }}
 - --enable-secret-store-reconciler=false
 {{- end }}

@@ -31,6 +31,9 @@ pub struct Flags {
     /// Watch this namespace only
     #[arg(long, default_value = "")]
     namespace: String,
+    /// Namespaces in which the operator may see and write Secrets, with commas; everywhere if none is given. Read ConfigMaps and service accounts lie there too
+    #[arg(long, value_delimiter = ',', value_name = "NAMESPACES")]
+    secret_namespaces: Vec<String>,
     /// Writes in flight at once
     #[arg(long)]
     concurrent: Option<usize>,
@@ -114,6 +117,7 @@ impl Flags {
             live_addr: address(&self.live_addr),
             controller_class: self.controller_class.clone(),
             namespace: (!self.namespace.is_empty()).then(|| self.namespace.clone()),
+            secret_namespaces: self.secret_namespaces.clone(),
             // ESO's default is one worker, which is what its users suffer from: only a larger wish is followed.
             writers: self
                 .concurrent

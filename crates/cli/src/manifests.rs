@@ -210,20 +210,23 @@ fn rbac(namespace: &str, tokens: Tokens<'_>) -> Result<String> {
 
 /// The Deployment as the chart makes it by default, and a Service for the metrics.
 fn operator(namespace: &str, image: &str) -> String {
+    // Those of a release of the chart, so that one can follow the other.
+    let labels =
+        "{app.kubernetes.io/name: external-secrets, app.kubernetes.io/instance: external-secrets}";
     format!(
         "apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: external-secrets
   namespace: {namespace}
-  labels: {{app.kubernetes.io/name: external-secrets}}
+  labels: {labels}
 spec:
   replicas: 1
   selector:
-    matchLabels: {{app.kubernetes.io/name: external-secrets}}
+    matchLabels: {labels}
   template:
     metadata:
-      labels: {{app.kubernetes.io/name: external-secrets}}
+      labels: {labels}
     spec:
       serviceAccountName: external-secrets
       containers:
@@ -266,9 +269,9 @@ kind: Service
 metadata:
   name: external-secrets-metrics
   namespace: {namespace}
-  labels: {{app.kubernetes.io/name: external-secrets}}
+  labels: {labels}
 spec:
-  selector: {{app.kubernetes.io/name: external-secrets}}
+  selector: {labels}
   ports:
     - {{name: metrics, port: 8080, targetPort: metrics, protocol: TCP}}
 "

@@ -9,6 +9,8 @@
 
 #[path = "all/chart.rs"]
 mod chart;
+#[path = "all/documents.rs"]
+mod documents;
 #[path = "all/install.rs"]
 mod install;
 #[path = "all/support.rs"]

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use keyless_api::ReferenceKind;
-use keyless_kubernetes::request::escape;
 use keyless_kubernetes::watch::{self, Resource, Sink};
 use tokio::sync::watch as signal;
 use tokio::task::{AbortHandle, JoinSet};
@@ -20,7 +19,6 @@ use crate::Error;
 use crate::context::Context;
 use crate::index::Origin;
 use crate::object::{Sighting, key_of};
-use crate::options::Options;
 
 /// How long a watch outlives the last dependency on its kind: each start lists everything.
 const LINGER: Duration = Duration::from_secs(10);
@@ -127,16 +125,13 @@ async fn until(moment: Option<Instant>) {
 }
 
 async fn watch(context: Arc<Context>, client: kube::Client, kind: ReferenceKind) {
-    let resource = resource(kind, &context.options);
+    let scopes = context.options.secret_scopes().into_iter();
+    let resources = scopes.map(|scope| resource(kind, &scope)).collect();
     let sink = DependencySink { context, kind };
-    watch::run(client, resource, &sink).await;
+    watch::run_all(client, resources, &sink).await;
 }
 
-fn resource(kind: ReferenceKind, options: &Options) -> Resource {
-    let scope = match &options.namespace {
-        Some(namespace) => format!("/namespaces/{}", escape(namespace)),
-        None => String::new(),
-    };
+fn resource(kind: ReferenceKind, scope: &str) -> Resource {
     Resource {
         plural: kind.plural().into(),
         path: format!("/api/v1{scope}/{}", kind.plural()),

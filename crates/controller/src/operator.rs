@@ -193,11 +193,11 @@ impl Operator {
         let kinds = watched(&self.options);
         let feed = Feed::new(Arc::clone(context), kinds.clone(), self.ready.clone());
         for kind in kinds {
-            let resource = resource(kind, &self.options);
+            let resources = resources(kind, &self.options);
             let sink = sinks::sink(kind, feed.clone());
             let client = self.clients.watches.clone();
             tasks.spawn(async move {
-                watch::run(client, resource, &*sink).await;
+                watch::run_all(client, resources, &*sink).await;
                 Ok(())
             });
         }
@@ -244,12 +244,20 @@ fn watched(options: &Options) -> Vec<Kind> {
     kinds
 }
 
-fn resource(kind: Kind, options: &Options) -> Resource {
+/// Where objects of `kind` are looked for: Secrets perhaps in some namespaces only.
+fn resources(kind: Kind, options: &Options) -> Vec<Resource> {
+    if kind == Kind::Secrets {
+        let scopes = options.secret_scopes().into_iter();
+        return scopes.map(|scope| resource(kind, &scope)).collect();
+    }
+    let scope = options.namespace.as_deref();
+    let scope = scope.map(|namespace| format!("/namespaces/{}", escape(namespace)));
+    vec![resource(kind, &scope.unwrap_or_default())]
+}
+
+/// `scope` is the part of the path that names a namespace, or empty.
+fn resource(kind: Kind, scope: &str) -> Resource {
     const GROUP: &str = "/apis/external-secrets.io/v1";
-    let scope = match &options.namespace {
-        Some(namespace) => format!("/namespaces/{}", escape(namespace)),
-        None => String::new(),
-    };
     let (plural, path, selector, metadata_only) = match kind {
         Kind::ExternalSecrets => (
             "externalsecrets",
@@ -303,5 +311,31 @@ mod tests {
         assert!(watched(|_| {}));
         assert!(!watched(|o| o.cluster_external_secrets = false));
         assert!(!watched(|o| o.namespace = Some("n".into())));
+    }
+
+    /// Rights on Secrets may end at some namespaces; what is said about them may lie anywhere.
+    #[test]
+    fn secrets_are_looked_for_where_they_may_be_seen() {
+        let paths = |kind, change: fn(&mut Options)| {
+            let mut options = Options::default();
+            change(&mut options);
+            let all = resources(kind, &options).into_iter();
+            all.map(|r| r.path).collect::<Vec<_>>()
+        };
+        assert_eq!(paths(Kind::Secrets, |_| {}), ["/api/v1/secrets"]);
+        let some = |o: &mut Options| o.secret_namespaces = vec!["a".into(), "b".into()];
+        assert_eq!(
+            paths(Kind::Secrets, some),
+            [
+                "/api/v1/namespaces/a/secrets",
+                "/api/v1/namespaces/b/secrets"
+            ]
+        );
+        assert_eq!(
+            paths(Kind::ExternalSecrets, some),
+            ["/apis/external-secrets.io/v1/externalsecrets"]
+        );
+        let one = |o: &mut Options| o.namespace = Some("n".into());
+        assert_eq!(paths(Kind::Secrets, one), ["/api/v1/namespaces/n/secrets"]);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keyless_kubernetes::LeaderElection;
+use keyless_kubernetes::request::escape;
 
 /// Every setting. The concurrency is not ESO's: one worker is what its users suffer from.
 #[derive(Clone, Debug)]
@@ -15,6 +16,9 @@ pub struct Options {
     pub controller_class: String,
     /// `--namespace`: watches this namespace only, and no cluster-scoped object.
     pub namespace: Option<String>,
+    /// `--secret-namespaces`: where Secrets, ConfigMaps and service accounts may be seen; empty for
+    /// everywhere.
+    pub secret_namespaces: Vec<String>,
     /// `--concurrent`: writes in flight once the first list is complete.
     pub writers: usize,
     /// Writes in flight before that: a flood of writes makes the server drop the list's watch.
@@ -55,6 +59,7 @@ impl Default for Options {
             live_addr: Some(":8082".into()),
             controller_class: "default".into(),
             namespace: None,
+            secret_namespaces: Vec::new(),
             writers: 32,
             writers_at_start: 4,
             gatherers: 256,
@@ -70,6 +75,26 @@ impl Default for Options {
             extended_metric_labels: false,
             status_interval: Duration::from_secs(300),
             leader_election: None,
+        }
+    }
+}
+
+impl Options {
+    /// The parts of URL paths that name the namespaces in which Secrets, ConfigMaps and service
+    /// accounts may be seen; one that is empty if it is everywhere.
+    pub(crate) fn secret_scopes(&self) -> Vec<String> {
+        let one = self.namespace.as_slice();
+        let namespaces = if one.is_empty() {
+            self.secret_namespaces.as_slice()
+        } else {
+            one
+        };
+        let scope = |namespace: &String| format!("/namespaces/{}", escape(namespace));
+        let scopes: Vec<String> = namespaces.iter().map(scope).collect();
+        if scopes.is_empty() {
+            vec![String::new()]
+        } else {
+            scopes
         }
     }
 }

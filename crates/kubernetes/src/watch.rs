@@ -11,6 +11,7 @@
 
 mod event;
 mod lines;
+mod several;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use crate::request::{
 };
 use event::{Frame, Page, frame, page};
 use lines::Lines;
+pub use several::run_all;
 
 /// What is watched.
 #[derive(Clone, Debug)]

@@ -357,6 +357,7 @@ fn what_cannot_work_is_refused_with_a_reason() {
         ("replicaCount=2", "leaderElect"),
         ("replicaCount=many", "replicaCount"),
         ("rbac.profile=most", "rbac"),
+        ("rbac.profile=least", "rbac.namespaces"),
         (
             "serviceMonitor.enabled=true,serviceMonitor.renderMode=failIfMissing",
             "ServiceMonitors",
