@@ -9,6 +9,7 @@ use keyless_secret::go_regexp::GoRegexp;
 use keyless_secret::property::PropertyLookup;
 use keyless_secret::render::{Render, RenderError};
 use keyless_secret::template::{Sources, render_template};
+use keyless_trust::gcp::{Member, Pool, PoolProvider, SecretName};
 
 use crate::issuer;
 
@@ -28,7 +29,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "template_parse",
         run: template_parse,
@@ -72,6 +73,10 @@ pub const TARGETS: [Target; 11] = [
     Target {
         name: "review",
         run: crate::review::run,
+    },
+    Target {
+        name: "google_names",
+        run: google_names,
     },
 ];
 
@@ -245,5 +250,21 @@ fn property(input: &[u8]) {
     if !property.contains('.') {
         let [one, two, three] = &found;
         assert!(one == two && two == three, "lookups differ without a dot");
+    }
+}
+
+/// A name or member of Google that is read is written alike, and what is written is read alike.
+fn google_names(input: &[u8]) {
+    let text = text(input);
+    if let Ok(provider) = PoolProvider::parse(&text) {
+        assert_eq!(provider.to_string(), text);
+        assert_eq!(Pool::parse(&provider.pool.to_string()), Ok(provider.pool));
+    }
+    if let Ok(secret) = SecretName::parse(&text) {
+        assert_eq!(secret.to_string(), text);
+        assert!(text.starts_with(&secret.parent()));
+    }
+    if let Ok(member) = Member::parse(&text) {
+        assert_eq!(Member::parse(&member.to_string()), Ok(member));
     }
 }

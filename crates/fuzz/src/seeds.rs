@@ -29,6 +29,7 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "literal" => lines(include_str!("../seeds/literal.txt")),
         "issuer_discovery" => lines(include_str!("../seeds/discovery.txt")),
         "issuer_jwks" => lines(include_str!("../seeds/jwks.txt")),
+        "google_names" => lines(include_str!("../seeds/google_names.txt")),
         "issuer_jwt" => lines(include_str!("../seeds/jwt.txt")),
         "review" => lines(include_str!("../seeds/review.txt")),
         _ => Vec::new(),

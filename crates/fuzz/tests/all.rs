@@ -51,7 +51,8 @@ targets!(
     issuer_discovery,
     issuer_jwks,
     issuer_jwt,
-    review
+    review,
+    google_names
 );
 
 /// The comparison with Go is worth something only if many random templates do render.

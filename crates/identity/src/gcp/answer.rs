@@ -29,8 +29,9 @@ impl AccessToken {
         self.0.expose_str().unwrap_or_default()
     }
 
-    fn read(text: String) -> Result<Self, String> {
-        let token = SecretBytes::from(text);
+    /// A token that was read or signed; the error does not quote it.
+    pub(super) fn read(token: impl Into<SecretBytes>) -> Result<Self, String> {
+        let token = token.into();
         let plain = token.expose().iter().all(u8::is_ascii_graphic);
         if token.is_empty() || token.len() > LONGEST_TOKEN || !plain {
             return Err("its token is none".into());

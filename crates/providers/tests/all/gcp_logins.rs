@@ -418,6 +418,41 @@ async fn a_wrong_audience_is_found_before_anybody_is_asked() {
     assert!(world.google.calls("sts").is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stored_key_is_exchanged_or_in_another_universe_signs_for_itself() {
+    for (universe, host, exchanged) in [
+        (None, "secretmanager.googleapis.com", true),
+        (Some("example.goog"), "secretmanager.example.goog", false),
+    ] {
+        let world = filled(&[]);
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+        let mut file = json!({"type": "service_account", "private_key_id": "k", "client_email": EMAIL,
+            "private_key": pair.serialize_pem(), "token_uri": format!("https://oauth2.{}/token", universe.unwrap_or("googleapis.com"))});
+        if let Some(universe) = universe {
+            file["universe_domain"] = json!(universe);
+        }
+        world.kube.secret("a", "key", "json", &file.to_string());
+        let stored =
+            gcp(json!({"secretRef": {"secretAccessKeySecretRef": {"name": "key", "key": "json"}}}));
+        assert_eq!(reads(&world, &stored).await.unwrap(), "v");
+        assert_eq!(world.google.calls(":access")[0].host, host);
+        assert_eq!(
+            world.google.calls("oauth2.googleapis.com").len(),
+            usize::from(exchanged)
+        );
+        assert_eq!(shown(&world).starts_with("eyJ"), !exchanged);
+        // A key that names another place is not used there.
+        file["token_uri"] = json!("https://evil.example/token");
+        world.kube.secret("a", "key", "json", &file.to_string());
+        world.registry.forget(&store("a").store);
+        let Err(error) = world.registry.open(&stored, &store("a")).await else {
+            panic!("opened");
+        };
+        assert!(error.to_string().contains("token_uri"), "{error}");
+        assert!(world.google.calls("evil").is_empty());
+    }
+}
+
 /// Vault takes a token that the account signs, that Google signs for it, or that the machine has.
 #[tokio::test(start_paused = true)]
 async fn vault_believes_what_google_signs() {

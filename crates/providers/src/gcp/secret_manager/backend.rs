@@ -15,6 +15,9 @@ use super::reads::{Payloads, Secrets};
 use super::search::Listing;
 use crate::planner::{Bucket, Budget, Counters, Options, Planner};
 
+/// How many payloads are on their way at once, for each that a batch call would have been: here is
+/// none, and the quota is far.
+const ABREAST: usize = 4;
 /// Payloads per second of one project: the published quota is 90,000 a minute.
 const ACCESS: f64 = 1500.0;
 /// Other reads per second of one project: 600 a minute.
@@ -105,7 +108,10 @@ impl Backend {
                 Arc::clone(&rates.access),
                 Arc::clone(budget),
                 Arc::clone(counters),
-                settings.planner,
+                Options {
+                    concurrency: settings.planner.concurrency.saturating_mul(ABREAST),
+                    ..settings.planner
+                },
             ),
             secrets: Planner::new(
                 Secrets(Arc::clone(&calls)),
