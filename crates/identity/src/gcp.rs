@@ -16,6 +16,7 @@ mod key;
 mod login;
 mod logins;
 mod metadata;
+mod operator;
 mod refusal;
 mod resolve;
 mod subject;

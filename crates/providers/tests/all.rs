@@ -22,6 +22,10 @@ mod endpoints;
 mod gcp_logins;
 #[path = "all/gcp_secrets.rs"]
 mod gcp_secrets;
+#[path = "all/gcp_sources.rs"]
+mod gcp_sources;
+#[path = "all/gcp_writes.rs"]
+mod gcp_writes;
 #[path = "all/google.rs"]
 mod google;
 #[path = "all/identities.rs"]

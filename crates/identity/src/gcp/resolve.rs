@@ -1,25 +1,22 @@
 //! From a store's `provider.gcpsm` to the identity it asks for.
 //!
 //! Owns: the order stored key, GKE, federation, operator; which service account, pool, audiences and
-//! impersonation; and the operator's own credential file. Refuses: logging in.
+//! impersonation. Refuses: logging in.
 
 use keyless_api::{
     GcpAuth, GcpAwsCredentials, GcpSmProvider, GcpWorkloadIdentity, GcpWorkloadIdentityFederation,
     ServiceAccountSelector,
 };
-use keyless_secret::SecretBytes;
 use keyless_trust::gcp::name::{is_location, is_project};
 
 use super::config::{self, Author, Found, LIFE};
-use super::{Cloud, GkeCluster, Impersonation, Login, Pool, ServiceAccountKey, Source, Subject};
+use super::operator;
+use super::{Cloud, GkeCluster, Impersonation, Login, Pool, Source, Subject};
 use crate::reference::{Reader, Stop, is_open, resolved};
 use crate::{Cluster, Consumer, Environment, Error, Resolved, ServiceAccount, aws};
 
 /// The service account at Google that a cluster's service account may go on as.
 const ACCOUNT_ANNOTATION: &str = "iam.gke.io/gcp-service-account";
-/// Where Google's clients look for the operator's own credential.
-const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
-
 /// The identity that `spec` asks for on behalf of `consumer`. Reads the service account, Secret or
 /// ConfigMap concerned, so that a changed annotation or key is a different identity. `env` is the
 /// operator's own environment.
@@ -82,7 +79,7 @@ impl Resolver<'_> {
             };
             let what = "auth.secretRef.secretAccessKeySecretRef";
             let json = self.reader.secret(selector, what).await?;
-            return Ok(self.key(&json, what)?);
+            return Ok(operator::key(self.env, &json, what)?);
         }
         if let Some(gke) = &auth.workload_identity {
             return self.gke(gke, project).await;
@@ -90,37 +87,7 @@ impl Resolver<'_> {
         if let Some(federation) = &auth.workload_identity_federation {
             return self.federation(federation).await;
         }
-        Ok(self.operator().await?)
-    }
-
-    fn key(&self, json: &SecretBytes, what: &str) -> Result<Login, Error> {
-        let key = ServiceAccountKey::from_json(json, what)?;
-        let universe = format!("universe_domain of {what}");
-        let cloud = Cloud::of(self.env)?.within(key.universe(), &universe)?;
-        let known = [
-            cloud.oauth(),
-            format!("https://www.{}/oauth2/v4/token", cloud.universe),
-            "https://accounts.google.com/o/oauth2/token".to_owned(),
-        ];
-        // Older files have the older endpoints, which lead to the same place.
-        if let Some(uri) = key.token_uri()
-            && !known.iter().any(|known| known == uri)
-        {
-            return Err(Error::Config {
-                reason: format!(
-                    "token_uri of {what} leads to {} and must be {}",
-                    super::login::host(uri),
-                    cloud.oauth()
-                ),
-                hint: Some("Store the key as Google made it".into()),
-                code: "",
-            });
-        }
-        Ok(Login {
-            cloud,
-            source: Source::Key(key),
-            impersonate: None,
-        })
+        Ok(operator::own(self.env).await?)
     }
 
     async fn gke(&self, gke: &GcpWorkloadIdentity, project: Option<&str>) -> Result<Login, Stop> {
@@ -316,46 +283,6 @@ impl Resolver<'_> {
         Ok(Subject::Aws {
             login: Box::new(keys),
         })
-    }
-
-    /// The operator's own identity, as Google's clients find it.
-    async fn operator(&self) -> Result<Login, Error> {
-        let Some(path) = self.env.get(CREDENTIALS) else {
-            return Ok(Login {
-                cloud: Cloud::of(self.env)?,
-                source: Source::Metadata,
-                impersonate: None,
-            });
-        };
-        let what = format!("{path:?} ({CREDENTIALS} of the operator)");
-        let read = tokio::fs::read(path).await;
-        let json = read.map(SecretBytes::new).map_err(|error| Error::Config {
-            reason: format!("cannot read {what}: {error}"),
-            hint: Some(format!(
-                "Mount the credential configuration into the operator, or unset {CREDENTIALS}"
-            )),
-            code: "G16",
-        })?;
-        #[derive(serde::Deserialize)]
-        struct Kind {
-            #[serde(rename = "type", default)]
-            kind: String,
-        }
-        let kind: Option<Kind> = serde_json::from_slice(json.expose()).ok();
-        match kind.as_ref().map(|kind| kind.kind.as_str()) {
-            Some("service_account") => self.key(&json, &what),
-            Some("external_account") => {
-                let text = json.expose_str().unwrap_or_default();
-                Ok(config::read(text, &what, Author::Operator, None, self.env)?.into())
-            }
-            _ => Err(Error::Config {
-                reason: format!("{what} is neither of type external_account nor service_account"),
-                hint: Some(
-                    "Make it with gcloud iam workload-identity-pools create-cred-config".into(),
-                ),
-                code: "G16",
-            }),
-        }
     }
 }
 

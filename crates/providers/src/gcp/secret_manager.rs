@@ -15,6 +15,7 @@ mod checksum;
 mod object;
 mod reads;
 mod search;
+mod settings;
 mod write;
 
 use std::collections::BTreeMap;
