@@ -37,6 +37,18 @@ const FILES: &[(&str, &[&str])] = &[
     ("deploy/operator.yaml", &["manifests", "operator"]),
     ("deploy/webhook.yaml", &["manifests", "webhook"]),
     ("charts/keyless/files/rights.yaml", &["manifests", "rights"]),
+    // What stands in capitals is the chart's to fill.
+    (
+        "charts/keyless/files/webhook.yaml",
+        &[
+            "manifests",
+            "webhook",
+            "--inject=aws,azure,google",
+            "--azure-tenant-id=TENANT",
+            "--namespace=CHART-NAMESPACE",
+            "--image=IMAGE",
+        ],
+    ),
     ("docs/reference/cli.md", &["reference", "cli"]),
     ("docs/reference/metrics.md", &["reference", "metrics"]),
     ("docs/errors/README.md", &["reference", "errors"]),

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 #[path = "chart/documents.rs"]
 mod documents;
+#[path = "chart/injection.rs"]
+mod injection;
 #[path = "chart/rights.rs"]
 mod rights;
 
@@ -15,6 +17,7 @@ const AWS: &str = "examples/aws-parameter-store/values.yaml";
 const AZURE: &str = "examples/azure-key-vault/values.yaml";
 const COMMON: &str = "crates/cli/tests/all/values/every-common-key.yaml";
 
+/// The flag for a values file of the workspace.
 fn with(values: &str) -> String {
     format!("--values={}", workspace(values).display())
 }
@@ -367,36 +370,4 @@ fn what_cannot_work_is_refused_with_a_reason() {
         let error = helm.template(&["--set", set]).unwrap_err();
         assert!(error.contains(reason), "{set}: {error}");
     }
-}
-
-#[test]
-fn the_notes_name_what_is_ignored_and_what_is_not_known() {
-    let Some(helm) = Helm::get() else { return };
-    let chart = workspace("charts/keyless");
-    let notes = |values: &str| {
-        let (chart, values) = (chart.to_str().unwrap(), with(values));
-        let arguments = ["install", "r", chart, "--dry-run=client", &values];
-        helm.run(&arguments).unwrap()
-    };
-    let text = notes(COMMON);
-    assert!(
-        text.contains("does not know these values: somethingElse."),
-        "{text}"
-    );
-    for ignored in [
-        "webhook",
-        "certController",
-        "vault",
-        "crds.createPushSecret",
-        "log.timeEncoding",
-    ] {
-        let line = text.lines().find(|l| l.contains("were ignored:")).unwrap();
-        assert!(line.contains(ignored), "{ignored} in {line}");
-    }
-    let text = notes(AWS);
-    assert!(
-        !text.contains("were ignored") && !text.contains("does not know"),
-        "{text}"
-    );
-    assert!(text.contains("the pods run as `default`"), "{text}");
 }

@@ -12,6 +12,12 @@ use crate::support::helm::{Helm, documents};
 use crate::support::operator::Operator;
 use crate::support::{until, workspace};
 
+#[path = "install/clouds.rs"]
+mod clouds;
+#[path = "install/injection.rs"]
+mod injection;
+#[path = "install/least.rs"]
+mod least;
 #[path = "install/use_everything.rs"]
 mod use_everything;
 
@@ -42,7 +48,7 @@ impl Installed {
     }
 
     /// `helm VERB external-secrets CHART` with these values.
-    fn helm(&self, verb: &str, more: &[&str]) -> String {
+    pub fn helm(&self, verb: &str, more: &[&str]) -> String {
         let chart = workspace("charts/keyless");
         let all = [
             verb,
@@ -83,8 +89,9 @@ impl Installed {
     }
 
     /// The Deployment's arguments and service account, as the API server has them.
-    fn pod(&self) -> (Vec<String>, String) {
-        let deployment = self.cluster.get("deployment", NAMESPACE, RELEASE).unwrap();
+    fn pod(&self, deployment: &str) -> (Vec<String>, String) {
+        let deployment = self.cluster.get("deployment", NAMESPACE, deployment);
+        let deployment = deployment.unwrap();
         let spec = &deployment["spec"]["template"]["spec"];
         let args = spec["containers"][0]["args"].as_array().unwrap().iter();
         let args = args.map(|a| a.as_str().unwrap().to_owned()).collect();
@@ -97,7 +104,7 @@ impl Installed {
     /// The operator of the Deployment: its arguments, its service account's rights, and the
     /// environment that the clouds' webhooks give its pod.
     pub fn operator(&self, log: &str) -> Operator {
-        let (args, account) = self.pod();
+        let (args, account) = self.pod(RELEASE);
         assert_eq!(account, "external-secrets");
         let kubeconfig = self.cluster.kubeconfig_of(NAMESPACE, &account);
         let log = self.cluster.folder.path().join(log);
@@ -126,6 +133,7 @@ impl Installed {
         let environment = sandbox.operator_environment(&aws, &role).into_iter();
         environment
             .chain(sandbox.azure_environment(&azure, &self.identity.client_id))
+            .chain(sandbox.gcp_environment())
             .chain([sandbox.resolve(), ("SSL_CERT_FILE".to_owned(), authority)])
             .collect()
     }
@@ -232,7 +240,7 @@ fn from_nothing_to_a_synced_secret_and_back() {
         installed.dry_run(&[values]);
     }
     installed.helm("install", &[&aws]);
-    let (_, account) = installed.pod();
+    let (_, account) = installed.pod(RELEASE);
     assert_eq!(
         account, "external-secrets",
         "the account that eksctl made is taken"
@@ -343,7 +351,7 @@ fn from_nothing_to_a_synced_secret_and_back() {
     assert!(cluster.get("externalsecret", "default", "hello").is_some());
     installed.until_secret("default", "hello", "SOME_ENV_VAR", "from AWS");
 
-    // Azure, on the definitions that were kept. Its ExternalSecret has AWS' name in the examples.
+    // The other clouds, on the definitions that were kept.
     cluster.kubectl(&[
         "delete",
         "serviceaccount",
@@ -351,118 +359,11 @@ fn from_nothing_to_a_synced_secret_and_back() {
         "-n",
         NAMESPACE,
     ]);
-    cluster.kubectl(&[
-        "delete",
-        "externalsecret,secret",
-        "hello",
-        "-n",
-        "default",
-        "--ignore-not-found",
-    ]);
     installed.helm("install", &[&azure]);
-    let operator = installed.operator("azure.log");
-    let identity = &installed.identity;
-    sandbox
-        .azure
-        .add_federated_credential(
-            &identity.client_id,
-            "external-secrets",
-            sandbox.issuer.url(),
-            USER,
-            "api://AzureADTokenExchange",
-        )
-        .unwrap();
-    let vault = sandbox.azure.default_vault();
-    sandbox
-        .azure
-        .set_secret(vault, "path-to-key", "from Azure")
-        .unwrap();
-    sandbox
-        .azure
-        .set_access_policy(vault, &identity.object_id, [&["get"], &["get"], &[]])
-        .unwrap();
-    installed.apply_file("examples/azure-key-vault/cluster-secret-store.yaml");
-    installed.apply_file("examples/azure-key-vault/external-secret.yaml");
-    installed.until_secret("default", "hello", "SOME_ENV_VAR", "from Azure");
+    let operator = installed.operator("others.log");
+    clouds::azure(&installed);
+    clouds::google(&installed);
     operator.stop();
     let asked = audit::asked(cluster.audit_log(), USER);
     assert!(asked.denied.is_empty(), "denied: {:#?}", asked.denied);
-}
-
-/// With rights on the Secrets of two namespaces only, these two are served and nothing is asked for
-/// elsewhere; an object in a third one says what is missing.
-#[test]
-fn the_profile_least_is_enough_where_it_is_given() {
-    let Some(installed) = Installed::begin() else {
-        return;
-    };
-    let cluster = &installed.cluster;
-    for namespace in ["team-a", "team-b"] {
-        cluster.kubectl(&["create", "namespace", namespace]);
-    }
-    installed.helm(
-        "install",
-        &[
-            "--create-namespace",
-            "--set=rbac.profile=least,rbac.namespaces={default,team-a}",
-        ],
-    );
-    let objects = |namespace: &str| {
-        format!(
-            "
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: template, namespace: {namespace}}}
-data: {{greeting: 'hello {{{{ .a }}}}'}}
----
-apiVersion: external-secrets.io/v1
-kind: ExternalSecret
-metadata: {{name: shaped, namespace: {namespace}}}
-spec:
-  secretStoreRef: {{name: fake, kind: ClusterSecretStore}}
-  target:
-    template: {{templateFrom: [{{configMap: {{name: template, items: [{{key: greeting}}]}}}}]}}
-  data: [{{secretKey: a, remoteRef: {{key: k}}}}]
-"
-        )
-    };
-    cluster.apply(
-        "
-apiVersion: external-secrets.io/v1
-kind: ClusterSecretStore
-metadata: {name: fake}
-spec: {provider: {fake: {data: [{key: k, value: first}]}}}
-",
-    );
-    let operator = installed.operator("least.log");
-    for namespace in ["default", "team-a"] {
-        cluster.apply(&objects(namespace));
-        installed.until_secret(namespace, "shaped", "greeting", "hello first");
-        // Drift is seen, so the watch of this namespace is up.
-        let stolen = r#"{"data":{"greeting":"eA=="}}"#;
-        cluster.kubectl(&["patch", "secret", "shaped", "-n", namespace, "-p", stolen]);
-        installed.until_secret(namespace, "shaped", "greeting", "hello first");
-        // And a changed template, so that of ConfigMaps is.
-        let change = r#"{"data":{"greeting":"good day {{ .a }}"}}"#;
-        cluster.kubectl(&[
-            "patch",
-            "configmap",
-            "template",
-            "-n",
-            namespace,
-            "-p",
-            change,
-        ]);
-        installed.until_secret(namespace, "shaped", "greeting", "good day first");
-    }
-    let asked = audit::asked(cluster.audit_log(), USER);
-    assert!(asked.denied.is_empty(), "denied: {:#?}", asked.denied);
-    cluster.apply(&objects("team-b"));
-    let message = until("what is missing being told", || {
-        let object = cluster.get("externalsecret", "team-b", "shaped")?;
-        let message = object["status"]["conditions"][0]["message"].as_str()?;
-        message.contains("forbidden").then(|| message.to_owned())
-    });
-    assert!(message.contains("configmaps"), "{message}");
-    operator.stop();
 }

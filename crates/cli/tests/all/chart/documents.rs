@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::{AWS, COMMON, with};
 use crate::support::helm::{Helm, documents, find};
 use crate::support::workspace;
 
@@ -116,4 +117,36 @@ fn the_dashboard_asks_for_metrics_that_exist() {
         }
     }
     assert!(asked > 15, "{asked}");
+}
+
+#[test]
+fn the_notes_name_what_is_ignored_and_what_is_not_known() {
+    let Some(helm) = Helm::get() else { return };
+    let chart = workspace("charts/keyless");
+    let notes = |values: &str| {
+        let (chart, values) = (chart.to_str().unwrap(), with(values));
+        let arguments = ["install", "r", chart, "--dry-run=client", &values];
+        helm.run(&arguments).unwrap()
+    };
+    let text = notes(COMMON);
+    assert!(
+        text.contains("does not know these values: somethingElse."),
+        "{text}"
+    );
+    for ignored in [
+        "webhook",
+        "certController",
+        "vault",
+        "crds.createPushSecret",
+        "log.timeEncoding",
+    ] {
+        let line = text.lines().find(|l| l.contains("were ignored:")).unwrap();
+        assert!(line.contains(ignored), "{ignored} in {line}");
+    }
+    let text = notes(AWS);
+    assert!(
+        !text.contains("were ignored") && !text.contains("does not know"),
+        "{text}"
+    );
+    assert!(text.contains("the pods run as `default`"), "{text}");
 }

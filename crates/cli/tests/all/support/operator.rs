@@ -1,4 +1,4 @@
-//! The operator's process, as its pod would run it.
+//! The processes of an installation, as their pods would run them.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::until;
 
-/// A running `keyless controller`; killed when dropped.
+/// A running `keyless controller` or `keyless webhook`; killed when dropped.
 pub struct Operator {
     child: Child,
     log: PathBuf,
@@ -31,11 +31,19 @@ impl Operator {
         log: PathBuf,
     ) -> Self {
         let (metrics, live) = (free_address(), free_address());
+        let mut listening = vec![format!("--metrics-addr={metrics}")];
+        if arguments.first().is_some_and(|verb| verb == "webhook") {
+            let port = free_address();
+            let port = port.rsplit(':').next().unwrap();
+            listening.push(format!("--healthz-addr={live}"));
+            listening.push(format!("--port={port}"));
+        } else {
+            listening.push(format!("--live-addr={live}"));
+        }
         let out = std::fs::File::create(&log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_keyless"))
             .args(arguments)
-            .arg(format!("--metrics-addr={metrics}"))
-            .arg(format!("--live-addr={live}"))
+            .args(&listening)
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .env_clear()
