@@ -111,6 +111,22 @@ pub const STORE: &[Deviation<SecretStoreSpec>] = &[
         },
     },
     Deviation {
+        row: "store validation",
+        path: "spec.provider.gcpsm",
+        message: "the store reads a name that does not exist to find out whether it works, and is not Ready if the login, the project or a service perimeter says no",
+        concerns: |spec| spec.provider.gcpsm.is_some(),
+    },
+    Deviation {
+        row: "Vault: `auth.gcp`",
+        path: "spec.provider.vault.auth.gcp.serviceAccountRef",
+        message: "it is the account of a GKE cluster that logs in; with ESO it stands for the operator's own identity",
+        concerns: |spec| {
+            let vault = spec.provider.vault.as_ref().and_then(|v| v.auth.as_ref());
+            let gcp = vault.and_then(|auth| auth.gcp.as_ref());
+            gcp.is_some_and(|gcp| gcp.service_account_ref.is_some())
+        },
+    },
+    Deviation {
         row: "`kubernetes`: an absent Secret in `data`",
         path: "spec.provider.kubernetes",
         message: "an absent Secret counts as absent, so deletionPolicy acts on it",

@@ -219,14 +219,6 @@ fn logins(about: &mut About<'_>, spec: &SecretStoreSpec) {
             "CertificateManager is not supported",
         );
     }
-    let vault = spec.provider.vault.as_ref().and_then(|v| v.auth.as_ref());
-    if vault.is_some_and(|auth| auth.gcp.is_some()) {
-        about.add(
-            Weight::Stops,
-            "spec.provider.vault.auth.gcp",
-            "this way to log in is not supported. With auth.jwt no key is stored either",
-        );
-    }
     let webhook = spec.provider.webhook.as_ref();
     let webhook = webhook.and_then(|webhook| webhook.auth.as_ref());
     if webhook.is_some_and(|auth| auth.ntlm.is_some()) {

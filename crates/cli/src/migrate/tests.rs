@@ -128,10 +128,10 @@ fn each_difference_is_named_with_its_field() {
             "apps/reader",
         ),
         (
-            store(json!({"vault": {"server": "https://v", "auth": {"gcp": {"role": "r"}}}})),
-            Stops,
-            "spec.provider.vault.auth.gcp",
-            "auth.jwt",
+            store(json!({"gcpsm": {"projectID": "p"}})),
+            Differs,
+            "spec.provider.gcpsm",
+            "service perimeter",
         ),
         (
             object("PushSecret", &json!({})),
