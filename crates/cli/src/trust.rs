@@ -1,7 +1,11 @@
 //! `keyless trust`: trust derived from what a cluster reads, written for a cloud, and checked.
 
+mod collect;
 mod lint;
+mod plan;
+mod render;
 mod show;
+mod source;
 
 use anyhow::Result;
 
@@ -16,6 +20,10 @@ pub struct Flags {
 
 #[derive(clap::Subcommand)]
 enum Verb {
+    /// Who logs in where, as what, and exactly what each may read, with the objects that need it
+    Plan(plan::Flags),
+    /// Write the trust for a cloud: OpenTofu, a script of its own tool, or documents
+    Render(render::Flags),
     /// Find mistakes in policies, trust documents, HCL, manifests, and what the clouds print
     #[command(after_help = lint::HELP)]
     Lint(lint::Flags),
@@ -24,6 +32,8 @@ enum Verb {
 /// Runs one verb.
 pub fn run(flags: &Flags) -> Result<Outcome> {
     match &flags.verb {
+        Verb::Plan(flags) => plan::run(flags),
+        Verb::Render(flags) => render::run(flags),
         Verb::Lint(flags) => lint::run(flags),
     }
 }

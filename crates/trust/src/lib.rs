@@ -17,6 +17,7 @@ pub mod hcl;
 pub mod lint;
 pub mod plan;
 pub mod provider;
+pub mod render;
 pub mod token;
 mod trust;
 

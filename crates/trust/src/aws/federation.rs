@@ -86,7 +86,8 @@ pub fn trust_policy(trusts: &[Trust]) -> Policy {
                 operator: Operator::StringEquals,
                 if_exists: false,
                 key: condition_key(&trust.issuer, claim),
-                values: vec![value.to_owned()],
+                // A value is taken for what it says, even if it looks like a policy's variable.
+                values: vec![value.replace("${", "${$}{")],
             };
             Statement {
                 sid: None,
@@ -170,8 +171,8 @@ fn exact(s: &Statement, role: &Arn) -> Vec<Trust> {
             for audience in audiences {
                 out.push(Trust {
                     issuer: issuer.clone(),
-                    audience: audience.clone(),
-                    subject: subject.clone(),
+                    audience: audience.replace("${$}", "$"),
+                    subject: subject.replace("${$}", "$"),
                     target: Target::AwsRole(role.clone()),
                 });
             }

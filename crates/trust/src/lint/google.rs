@@ -109,6 +109,21 @@ pub(super) fn bindings(sheet: &Sheet<'_>, document: &Document, found: &mut Vec<F
     }
 }
 
+/// A member that is the same in all clusters of a project. On one secret that is as narrow as GKE
+/// allows; on a project it is worth a thought.
+pub(super) fn same_everywhere(
+    sheet: &Sheet<'_>,
+    line: Option<usize>,
+    part: &str,
+    text: &str,
+    found: &mut Vec<Finding>,
+) {
+    if text.contains(".svc.id.goog/subject/") {
+        let observed = format!("member {text}");
+        found.push(sheet.finding("L11", Severity::Warning, line, part, observed));
+    }
+}
+
 /// A member of a binding.
 pub(super) fn member(
     sheet: &Sheet<'_>,
@@ -137,10 +152,6 @@ pub(super) fn member(
                 .finding("G9", Severity::Error, line, part, format!("member {text}"))
                 .required("the project's number, not its id"),
         );
-    }
-    if rest.contains(".svc.id.goog/subject/") {
-        let observed = format!("member {text}");
-        found.push(sheet.finding("L11", Severity::Warning, line, part, observed));
     }
     if scheme == "principalSet" && rest.ends_with("/*") {
         found.push(

@@ -253,10 +253,21 @@ impl<'a> Linter<'a> {
     /// Whether a vault uses policies or roles is said by the vault alone.
     fn access_policy(&self, block: &Block, found: &mut Vec<Finding>) {
         let vault = self.module.text(block, "key_vault_id").unwrap_or_default();
-        let off = self.module.resources("azurerm_key_vault").any(|v| {
+        let module = self.module;
+        let made = module.resources("azurerm_key_vault").any(|v| {
             vault.contains(&v.address())
-                && self.module.value(v, "rbac_authorization_enabled") == Some(json!(false))
+                && module.value(v, "rbac_authorization_enabled") == Some(json!(false))
         });
+        // A vault that is only read can be asked, and the plan fails if it says otherwise.
+        let asked = module.data("azurerm_key_vault").any(|v| {
+            let conditions = v.inner("lifecycle").flat_map(|l| l.inner("postcondition"));
+            let texts = conditions.filter_map(|c| module.text(c, "condition"));
+            vault.contains(&v.address())
+                && texts
+                    .into_iter()
+                    .any(|t| t.contains("!self.rbac_authorization_enabled"))
+        });
+        let off = made || asked;
         if !off {
             let observed = "nothing says that the vault uses access policies";
             found.push(self.at(block, None, "L8", Severity::Warning, observed));
@@ -284,6 +295,11 @@ impl<'a> Linter<'a> {
                 )
                 .required("google_secret_manager_secret_iam_member for each secret"),
             );
+            for member in self.module.texts(block, "member").unwrap_or_default() {
+                let line = Some(line(block, Some("member")));
+                let sheet = self.sheet(block.file);
+                google::same_everywhere(&sheet, line, &block.address(), &member, found);
+            }
         }
         self.member(block, found);
     }

@@ -1,0 +1,193 @@
+//! Where trust is derived from: manifests or a cluster, and what is known beside them.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use keyless_trust::plan::{self, Inventory, Options, Plan};
+use keyless_trust::{Issuer, ServiceAccount};
+
+use super::collect;
+use crate::cluster;
+use crate::manifest_files;
+use crate::outcome::Outcome;
+
+/// Flags of what trust is derived from.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Flags {
+    /// Manifests of stores, ExternalSecrets, service accounts and namespaces; - is standard input.
+    /// Without it the cluster is read
+    #[arg(short, long, value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    #[command(flatten)]
+    cluster: cluster::Flags,
+    /// Namespace of objects in files that name none; of a cluster, the only one that is read
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Issuer of the cluster's tokens, exactly as they carry it; default: the cluster is asked
+    #[arg(long, value_name = "URL", value_parser = issuer)]
+    issuer: Option<Issuer>,
+    /// Service account of the operator, for stores that name none
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "external-secrets/external-secrets", value_parser = account)]
+    operator: ServiceAccount,
+    /// AWS account of roles that no annotation names
+    #[arg(long, value_name = "ACCOUNT")]
+    aws_account: Option<String>,
+    /// Give the operator its role by EKS Pod Identity, in the cluster of this name
+    #[arg(long, value_name = "CLUSTER")]
+    aws_pod_identity: Option<String>,
+    /// ARN of a KMS key of your own that encrypts what is read
+    #[arg(long, value_name = "ARN")]
+    aws_kms_key: Vec<String>,
+    /// Tenant of identities that neither store nor annotation names
+    #[arg(long, value_name = "ID")]
+    azure_tenant: Option<String>,
+    /// Resource group of the managed identities and vaults
+    #[arg(long, value_name = "NAME")]
+    azure_resource_group: Option<String>,
+    /// Region of the managed identities
+    #[arg(long, value_name = "REGION")]
+    azure_location: Option<String>,
+    /// The vaults use access policies, not roles
+    #[arg(long)]
+    azure_access_policies: bool,
+    /// Google project of the pool, and of secrets whose store names none
+    #[arg(long, value_name = "ID")]
+    google_project: Option<String>,
+    /// Its number; default: looked up when the trust is created
+    #[arg(long, value_name = "NUMBER")]
+    google_project_number: Option<String>,
+    /// Id of the workload identity pool
+    #[arg(long, value_name = "ID")]
+    google_pool: Option<String>,
+    /// Id of the pool's provider
+    #[arg(long, value_name = "ID")]
+    google_provider: Option<String>,
+}
+
+/// A plan, with what it was made from.
+pub struct Derived {
+    pub plan: Plan,
+    pub options: Options,
+    /// What could not be read, with the reason.
+    pub unseen: Vec<String>,
+    /// What cannot be used, with the reason.
+    pub wrong: Vec<String>,
+}
+
+impl Derived {
+    /// How the command ends, if not by what it prints.
+    pub fn outcome(&self) -> Outcome {
+        if !self.unseen.is_empty() {
+            return Outcome::CouldNotLook(format!(
+                "the result is incomplete: {}",
+                self.unseen.join("; ")
+            ));
+        }
+        if !self.wrong.is_empty() {
+            return Outcome::Findings(format!("left out: {}", self.wrong.join("; ")));
+        }
+        Outcome::Fine
+    }
+}
+
+fn issuer(text: &str) -> Result<Issuer, String> {
+    Issuer::parse(text).map_err(|error| error.to_string())
+}
+
+fn account(text: &str) -> Result<ServiceAccount, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ServiceAccount::new(namespace, name))
+        }
+        _ => Err("it has the form NAMESPACE/NAME".to_owned()),
+    }
+}
+
+/// Reads and plans. An outcome in place of a plan says why there is none.
+///
+/// # Errors
+/// A file or the cluster cannot be read at all.
+pub fn derive(flags: &Flags) -> Result<std::result::Result<Derived, Outcome>> {
+    let mut options = Options {
+        issuer: flags.issuer.clone(),
+        operator: flags.operator.clone(),
+        aws: plan::Aws {
+            account: flags.aws_account.clone(),
+            pod_identity: flags.aws_pod_identity.clone(),
+            keys: flags.aws_kms_key.clone(),
+        },
+        azure: plan::Azure {
+            tenant: flags.azure_tenant.clone(),
+            resource_group: flags.azure_resource_group.clone(),
+            location: flags.azure_location.clone(),
+            access_policies: flags.azure_access_policies,
+        },
+        google: plan::Google {
+            project: flags.google_project.clone(),
+            number: flags.google_project_number.clone(),
+            pool: flags.google_pool.clone(),
+            provider: flags.google_provider.clone(),
+        },
+    };
+    let mut inventory = Inventory::default();
+    let (mut unseen, mut wrong) = (Vec::new(), Vec::new());
+    if flags.filename.is_empty() {
+        let seen = from_cluster(flags)?;
+        for object in &seen.objects {
+            if let Err(error) = inventory.add(object, "default") {
+                wrong.push(error.to_string());
+            }
+        }
+        if options.issuer.is_none() {
+            match seen.issuer {
+                Ok(issuer) => match Issuer::parse(&issuer) {
+                    Ok(issuer) => options.issuer = Some(issuer),
+                    Err(error) => wrong.push(format!("the cluster's issuer: {error} [K1]")),
+                },
+                Err(why) => unseen.push(why),
+            }
+        }
+        unseen.extend(seen.unseen);
+    } else {
+        let namespace = flags.namespace.as_deref().unwrap_or("default");
+        for file in &flags.filename {
+            for document in manifest_files::read(file)? {
+                match inventory.add(&document, namespace) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let kind = document.get("kind").and_then(serde_json::Value::as_str);
+                        let kind = kind.unwrap_or("a document without kind");
+                        let name = manifest_files::name(file);
+                        eprintln!("keyless: note: {name}: {kind} is left out");
+                    }
+                    Err(error) => {
+                        wrong.push(format!("{}: {error}", manifest_files::name(file)));
+                    }
+                }
+            }
+        }
+    }
+    if inventory.is_empty() && wrong.is_empty() && unseen.is_empty() {
+        let text = "there is no store and no ExternalSecret to plan for";
+        return Ok(Err(Outcome::WrongUse(text.to_owned())));
+    }
+    Ok(Ok(Derived {
+        plan: plan::plan(&inventory, &options),
+        options,
+        unseen,
+        wrong,
+    }))
+}
+
+fn from_cluster(flags: &Flags) -> Result<collect::Seen> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        let config = cluster::config(&flags.cluster).await?;
+        let client = kube::Client::try_from(config).context("cannot make a client")?;
+        collect::cluster(&client, flags.namespace.as_deref()).await
+    })
+}

@@ -1,0 +1,334 @@
+//! The model in each form.
+
+use serde_json::{Value, json};
+
+use super::{Assignment, Managed, Model};
+use crate::hcl::write::{Expr, Writer, quote};
+use crate::render::names::Names;
+use crate::render::shell::{Script, Word};
+use crate::render::{Target, head, reasons};
+
+/// OpenTofu.
+pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
+    let mut w = Writer::new();
+    w.comment(&head(Target::Azure));
+    w.block("terraform", &[], |w| {
+        w.set("required_version", &Expr::text(">= 1.6, < 2"));
+        w.block("required_providers", &[], |w| {
+            w.set(
+                "azurerm",
+                &Expr::Object(vec![
+                    ("source".into(), Expr::text("hashicorp/azurerm")),
+                    ("version".into(), Expr::text(">= 4.65, < 6")),
+                ]),
+            );
+        });
+    });
+    w.gap();
+    w.comment("The subscription comes from ARM_SUBSCRIPTION_ID.");
+    w.block("provider", &["azurerm"], |w| {
+        let needed = ["Microsoft.KeyVault", "Microsoft.ManagedIdentity"];
+        w.set("resource_providers_to_register", &Expr::texts(needed));
+        w.block("features", &[], |_| {});
+    });
+    for (name, label) in &model.vaults {
+        w.block("data", &["azurerm_key_vault", label], |w| {
+            w.set("name", &Expr::text(name));
+            w.set("resource_group_name", &Expr::text(&model.group));
+            w.block("lifecycle", &[], |w| {
+                w.block("postcondition", &[], |w| {
+                    let (condition, message) = if model.access_policies {
+                        (
+                            "!self.rbac_authorization_enabled",
+                            "This vault uses roles: render without access policies.",
+                        )
+                    } else {
+                        (
+                            "self.rbac_authorization_enabled",
+                            "This vault uses access policies: render with --azure-access-policies.",
+                        )
+                    };
+                    w.set("condition", &Expr::code(condition));
+                    w.set("error_message", &Expr::text(message));
+                });
+            });
+        });
+    }
+    // Entra refuses credentials that are written at the same time: one waits for the other.
+    let mut last: Option<String> = None;
+    for managed in &model.identities {
+        w.gap();
+        if let Some(client) = managed.client {
+            w.comment(&format!("Service accounts are annotated with client id {client}: import that identity, or change the annotation."));
+        }
+        w.block(
+            "resource",
+            &["azurerm_user_assigned_identity", &managed.label],
+            |w| {
+                w.set("name", &Expr::text(&managed.name));
+                w.set("resource_group_name", &Expr::text(&model.group));
+                w.set("location", &Expr::text(&model.location));
+            },
+        );
+        for credential in &managed.credentials {
+            w.gap();
+            w.comment(&reasons(credential.identity));
+            let labels = [
+                "azurerm_federated_identity_credential",
+                credential.label.as_str(),
+            ];
+            w.block("resource", &labels, |w| {
+                w.set("name", &Expr::text(&credential.name));
+                let id = format!("azurerm_user_assigned_identity.{}.id", managed.label);
+                w.set("user_assigned_identity_id", &Expr::code(id));
+                w.set("issuer", &Expr::text(model.issuer));
+                w.set("subject", &Expr::text(&credential.subject));
+                w.set("audience", &Expr::texts([credential.audience]));
+                if let Some(before) = &last {
+                    w.set("depends_on", &Expr::List(vec![Expr::code(before.clone())]));
+                }
+            });
+            last = Some(format!(
+                "azurerm_federated_identity_credential.{}",
+                credential.label
+            ));
+        }
+        permissions(&mut w, model, managed);
+        for output in ["client_id", "tenant_id"] {
+            w.block("output", &[&format!("{}_{output}", managed.label)], |w| {
+                let value = format!("azurerm_user_assigned_identity.{}.{output}", managed.label);
+                w.set("value", &Expr::code(value));
+            });
+        }
+        if model.import {
+            w.gap();
+            w.comment(&format!("An identity that exists is taken over by its id:\nimport {{\n  to = azurerm_user_assigned_identity.{}\n  id = \"/subscriptions/ID/resourceGroups/{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{}\"\n}}", managed.label, model.group, managed.name));
+        }
+    }
+    w.finish()
+}
+
+fn permissions(w: &mut Writer, model: &Model<'_>, managed: &Managed<'_>) {
+    let principal = format!(
+        "azurerm_user_assigned_identity.{}.principal_id",
+        managed.label
+    );
+    let vault = |name: &str| {
+        let label = model.vaults.get(name).map_or("", String::as_str);
+        format!("data.azurerm_key_vault.{label}")
+    };
+    if model.access_policies {
+        for (name, kinds) in policies(managed) {
+            let label = format!(
+                "{}_{}",
+                managed.label,
+                model.vaults.get(&name).map_or("", String::as_str)
+            );
+            w.block(
+                "resource",
+                &["azurerm_key_vault_access_policy", &label],
+                |w| {
+                    w.set("key_vault_id", &Expr::code(format!("{}.id", vault(&name))));
+                    w.set(
+                        "tenant_id",
+                        &Expr::code(format!("{}.tenant_id", vault(&name))),
+                    );
+                    w.set("object_id", &Expr::code(principal.clone()));
+                    for (argument, permissions) in kinds {
+                        w.set(argument, &Expr::texts(permissions));
+                    }
+                },
+            );
+        }
+        return;
+    }
+    let mut labels = Names::default();
+    for Assignment {
+        vault: name,
+        role,
+        part,
+    } in &managed.assignments
+    {
+        let base = format!("{}_{}", managed.label, part.as_deref().unwrap_or(name));
+        let label = labels.label(&base);
+        w.block("resource", &["azurerm_role_assignment", &label], |w| {
+            let id = format!("{}.id", vault(name));
+            let scope = match part {
+                Some(part) => format!("format(\"%s/%s\", {id}, {})", quote(part)),
+                None => id,
+            };
+            w.set("scope", &Expr::code(scope));
+            w.set("role_definition_name", &Expr::text(*role));
+            w.set("principal_id", &Expr::code(principal.clone()));
+            w.set("principal_type", &Expr::text("ServicePrincipal"));
+        });
+    }
+}
+
+type Permissions = Vec<(&'static str, Vec<&'static str>)>;
+
+/// Access policies know no names: what is read in a vault decides over all of its kind.
+fn policies(managed: &Managed<'_>) -> Vec<(String, Permissions)> {
+    let mut vaults: Vec<String> = managed
+        .assignments
+        .iter()
+        .map(|a| a.vault.clone())
+        .collect();
+    vaults.dedup();
+    let kinds = |vault: &str| {
+        let all = [
+            ("secret_permissions", "Key Vault Secrets User"),
+            ("key_permissions", "Key Vault Crypto User"),
+            ("certificate_permissions", "Key Vault Certificate User"),
+        ];
+        all.into_iter()
+            .filter_map(|(argument, role)| {
+                let mut of = managed
+                    .assignments
+                    .iter()
+                    .filter(|a| a.vault == vault && a.role == role);
+                let first = of.next()?;
+                let whole = first.part.is_none() || of.any(|a| a.part.is_none());
+                Some((
+                    argument,
+                    if whole {
+                        vec!["Get", "List"]
+                    } else {
+                        vec!["Get"]
+                    },
+                ))
+            })
+            .collect()
+    };
+    vaults
+        .into_iter()
+        .map(|vault| {
+            let kinds = kinds(&vault);
+            (vault, kinds)
+        })
+        .collect()
+}
+
+/// A script for the Azure CLI.
+pub(in crate::render) fn shell(model: &Model<'_>) -> String {
+    let mut s = Script::new(&head(Target::Azure));
+    let group = model.group.as_str();
+    let az = |words: &str, more: &[&str]| -> Vec<Word<'static>> {
+        let words = std::iter::once("az").chain(words.split(' '));
+        let words = words.map(|w| Word::from(w.to_owned()));
+        words
+            .chain(more.iter().map(|m| Word::from((*m).to_owned())))
+            .collect()
+    };
+    for managed in &model.identities {
+        let name = managed.name.as_str();
+        let place = ["--name", name, "--resource-group", group];
+        s.gap();
+        let mut create = az("identity create", &place);
+        create.extend(
+            az("x", &["--location", &model.location])
+                .into_iter()
+                .skip(2),
+        );
+        s.run(&create);
+        let mut principal = az("identity show", &place);
+        principal.extend(
+            az("x", &["--query", "principalId", "--output", "tsv"])
+                .into_iter()
+                .skip(2),
+        );
+        s.set("principal", &principal);
+        for credential in &managed.credentials {
+            s.comment(&reasons(credential.identity));
+            s.run(&az(
+                "identity federated-credential create",
+                &[
+                    "--name",
+                    &credential.name,
+                    "--identity-name",
+                    name,
+                    "--resource-group",
+                    group,
+                    "--issuer",
+                    model.issuer,
+                    "--subject",
+                    &credential.subject,
+                    "--audiences",
+                    credential.audience,
+                ],
+            ));
+        }
+        if model.access_policies {
+            for (vault, kinds) in policies(managed) {
+                let mut words = az("keyvault set-policy", &["--name", &vault, "--object-id"]);
+                words.push(Word::Variable("principal", String::new()));
+                for (argument, permissions) in kinds {
+                    words.push(Word::from(format!("--{}", argument.replace('_', "-"))));
+                    words.extend(permissions.iter().map(|p| Word::from(p.to_lowercase())));
+                }
+                s.run(&words);
+            }
+            continue;
+        }
+        let mut known = String::new();
+        for Assignment { vault, role, part } in &managed.assignments {
+            if known != *vault {
+                let query = ["--name", vault.as_str(), "--query", "id", "--output", "tsv"];
+                s.set("vault", &az("keyvault show", &query));
+                known.clone_from(vault);
+            }
+            let mut words = az(
+                "role assignment create",
+                &["--role", role, "--assignee-object-id"],
+            );
+            words.push(Word::Variable("principal", String::new()));
+            words.extend(
+                az(
+                    "x",
+                    &["--assignee-principal-type", "ServicePrincipal", "--scope"],
+                )
+                .into_iter()
+                .skip(2),
+            );
+            let part = part.as_ref().map(|p| format!("/{p}"));
+            words.push(Word::Variable("vault", part.unwrap_or_default()));
+            s.run(&words);
+        }
+    }
+    s.finish()
+}
+
+/// Documents for programs.
+pub(in crate::render) fn json(model: &Model<'_>) -> Value {
+    let identities = model.identities.iter().map(|managed| {
+        json!({
+            "name": managed.name,
+            "resourceGroup": model.group,
+            "location": model.location,
+            "clientId": managed.client,
+            "federatedCredentials": managed.credentials.iter().map(|c| json!({
+                "name": c.name,
+                "issuer": model.issuer,
+                "subject": c.subject,
+                "audiences": [c.audience],
+            })).collect::<Vec<_>>(),
+            "roleAssignments": if model.access_policies { json!([]) } else {
+                managed.assignments.iter().map(|a| json!({
+                    "vault": a.vault,
+                    "role": a.role,
+                    "part": a.part,
+                })).collect()
+            },
+            "accessPolicies": if model.access_policies {
+                policies(managed).iter().map(|(vault, kinds)| {
+                    let mut out = json!({"vault": vault});
+                    for (argument, permissions) in kinds {
+                        out[*argument] = json!(permissions);
+                    }
+                    out
+                }).collect()
+            } else { json!([]) },
+        })
+    });
+    json!({"identities": identities.collect::<Vec<_>>()})
+}
