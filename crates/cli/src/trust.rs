@@ -37,3 +37,6 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         Verb::Lint(flags) => lint::run(flags),
     }
 }
+
+#[cfg(test)]
+mod tests;

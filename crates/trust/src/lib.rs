@@ -12,6 +12,7 @@
 pub mod aws;
 pub mod azure;
 pub mod catalogue;
+pub mod doctor;
 pub mod gcp;
 pub mod hcl;
 pub mod lint;

@@ -22,6 +22,7 @@ use crate::catalogue;
 use crate::hcl::{HclError, Module};
 
 pub use document::{Document, Form};
+pub use kubernetes::almost;
 
 /// A file to look at.
 #[derive(Clone, Copy, Debug)]

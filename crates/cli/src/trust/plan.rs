@@ -23,22 +23,26 @@ pub struct Flags {
 
 /// Plans and prints.
 pub fn run(flags: &Flags) -> Result<Outcome> {
-    let derived = match source::derive(&flags.source)? {
-        Ok(derived) => derived,
-        Err(outcome) => return Ok(outcome),
-    };
-    let text = text(&derived, flags.output)?;
+    let (text, outcome) = perform(flags)?;
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("cannot write to standard output")?;
-    Ok(derived.outcome())
+    Ok(outcome)
+}
+
+/// The text for standard output, and how the command ends.
+pub(super) fn perform(flags: &Flags) -> Result<(String, Outcome)> {
+    match source::derive(&flags.source)? {
+        Ok(derived) => Ok((text(&derived, flags.output)?, derived.outcome())),
+        Err(outcome) => Ok((String::new(), outcome)),
+    }
 }
 
 /// The plan in a format.
 ///
 /// # Errors
 /// Never in practice: a value that is no JSON.
-pub fn text(derived: &Derived, format: Format) -> Result<String> {
+fn text(derived: &Derived, format: Format) -> Result<String> {
     match format {
         Format::Text => people(&derived.plan),
         other => show::document(other, &program(derived)),

@@ -51,9 +51,19 @@ enum Output {
 
 /// Plans, renders and prints.
 pub fn run(flags: &Flags) -> Result<Outcome> {
+    let (text, outcome) = perform(flags)?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write to standard output")?;
+    Ok(outcome)
+}
+
+/// The text for standard output, and how the command ends.
+pub(super) fn perform(flags: &Flags) -> Result<(String, Outcome)> {
+    let nothing = |outcome| Ok((String::new(), outcome));
     let derived = match source::derive(&flags.source)? {
         Ok(derived) => derived,
-        Err(outcome) => return Ok(outcome),
+        Err(outcome) => return nothing(outcome),
     };
     let target = match flags.cloud {
         Cloud::Aws => Target::Aws,
@@ -63,7 +73,7 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
     };
     if target.identities(&derived.plan).next().is_none() {
         let text = format!("nothing that was read logs in to {}", target.as_str());
-        return Ok(Outcome::WrongUse(text));
+        return nothing(Outcome::WrongUse(text));
     }
     let settings = Settings {
         options: &derived.options,
@@ -79,17 +89,15 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
             Err(error) => Err(error),
         },
     };
-    match text {
-        Ok(text) => std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("cannot write to standard output")?,
+    let text = match text {
+        Ok(text) => text,
         Err(error @ RenderError::Missing { .. }) => {
-            return Ok(Outcome::WrongUse(error.to_string()));
+            return nothing(Outcome::WrongUse(error.to_string()));
         }
-        Err(error) => return Ok(Outcome::Findings(error.to_string())),
-    }
+        Err(error) => return nothing(Outcome::Findings(error.to_string())),
+    };
     for note in &plan.notes {
         eprintln!("keyless: note: {}: {}", note.object, note.text);
     }
-    Ok(derived.outcome())
+    Ok((text, derived.outcome()))
 }

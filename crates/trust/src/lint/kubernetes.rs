@@ -60,7 +60,7 @@ fn keys(
             key.replace('~', "~0").replace('/', "~1")
         ));
         if !KEYS.contains(&key.as_str())
-            && let Some(meant) = KEYS.iter().find(|k| distance(k, key) <= 3)
+            && let Some(meant) = KEYS.iter().find(|k| almost(k, key))
         {
             found.push(
                 sheet
@@ -105,6 +105,12 @@ fn store(sheet: &Sheet<'_>, document: &Document, part: &str, found: &mut Vec<Fin
                 .required("conditions, or a serviceAccountRef"),
         );
     }
+}
+
+/// Whether two keys differ by a slip of the pen.
+#[must_use]
+pub fn almost(one: &str, other: &str) -> bool {
+    distance(one, other) <= 3
 }
 
 /// Edits between two short texts; more than three are not told apart.

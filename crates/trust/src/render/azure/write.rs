@@ -321,12 +321,13 @@ pub(in crate::render) fn json(model: &Model<'_>) -> Value {
             },
             "accessPolicies": if model.access_policies {
                 policies(managed).iter().map(|(vault, kinds)| {
-                    let mut out = json!({"vault": vault});
-                    for (argument, permissions) in kinds {
-                        out[*argument] = json!(permissions);
-                    }
-                    out
-                }).collect()
+                    let kinds = kinds.iter();
+                        let mut out: serde_json::Map<String, Value> = kinds
+                            .map(|(argument, permissions)| ((*argument).to_owned(), json!(permissions)))
+                            .collect();
+                        out.insert("vault".into(), json!(vault));
+                        Value::Object(out)
+                    }).collect()
             } else { json!([]) },
         })
     });

@@ -1,0 +1,273 @@
+//! The chain of trust of one object, link by link, and the first link that is broken.
+//!
+//! Owns: the facts that a diagnosis is made from ([`Facts`]: no value and no token among them),
+//! and the verdict ([`Diagnosis`]). Refuses: collecting facts, and guessing: a link that nothing
+//! is known of is unknown.
+//!
+//! What a provider said weighs most: it judged the links before the one that it names. Facts of
+//! our own make its verdict finer, and stand alone where nobody has said anything yet.
+
+mod cloud;
+mod documents;
+mod facts;
+mod objects;
+mod said;
+mod show;
+mod token;
+
+use keyless_fault::Link;
+
+use crate::catalogue;
+use crate::plan::Identity;
+
+pub use facts::{Described, Facts, OutsideFacts, OutsideFinding, TokenFact, Unseen};
+pub use show::{html, text};
+
+/// The links in the order in which a sync passes them.
+pub const CHAIN: [Link; 13] = [
+    Link::Manifest,
+    Link::Store,
+    Link::Kubernetes,
+    Link::Token,
+    Link::IssuerDocument,
+    Link::Keys,
+    Link::TrustObject,
+    Link::Identity,
+    Link::Network,
+    Link::Permission,
+    Link::Decryption,
+    Link::Secret,
+    Link::Template,
+];
+
+/// What is known of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It holds.
+    Holds,
+    /// It is the first broken one.
+    Broken,
+    /// Nothing is known of it.
+    Unknown,
+    /// A link before it is broken.
+    NotReached,
+}
+
+impl State {
+    /// The word in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+            Self::NotReached => "not reached",
+        }
+    }
+}
+
+/// One link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Which link.
+    pub link: Link,
+    /// What is known of it.
+    pub state: State,
+    /// Why that is known.
+    pub evidence: String,
+}
+
+/// What is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which link.
+    pub link: Link,
+    /// The catalogue's code.
+    pub code: &'static str,
+    /// What it is about.
+    pub subject: String,
+    /// What was seen.
+    pub observed: String,
+    /// What would be right.
+    pub required: Option<String>,
+    /// What to do.
+    pub fix: String,
+}
+
+impl Verdict {
+    fn new(code: &'static str, subject: impl Into<String>, observed: impl Into<String>) -> Self {
+        let row = catalogue::row(code);
+        Self {
+            link: row.map_or(Link::Manifest, |row| row.link),
+            code,
+            subject: subject.into(),
+            observed: observed.into(),
+            required: None,
+            fix: row.map_or_else(String::new, |row| row.fix.to_owned()),
+        }
+    }
+
+    fn required(mut self, required: impl Into<String>) -> Self {
+        self.required = Some(required.into());
+        self
+    }
+
+    fn at(mut self, link: Link) -> Self {
+        self.link = link;
+        self
+    }
+
+    fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+}
+
+/// The diagnosis of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// The object.
+    pub about: String,
+    /// Who logs in there, if it is known.
+    pub identity: Option<Identity>,
+    /// All links, in order.
+    pub chain: Vec<Step>,
+    /// The first broken link.
+    pub broken: Option<Verdict>,
+    /// What is wrong beside it, or will be.
+    pub further: Vec<Verdict>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
+}
+
+impl Diagnosis {
+    /// Whether every link is known to hold.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.broken.is_none() && self.chain.iter().all(|s| s.state == State::Holds)
+    }
+}
+
+/// Where a link stands in the chain.
+fn rank(link: Link) -> usize {
+    CHAIN.iter().position(|l| *l == link).unwrap_or(CHAIN.len())
+}
+
+/// What has been found so far.
+#[derive(Default)]
+struct Findings {
+    /// Links that are known to hold, and why.
+    holds: Vec<(Link, String)>,
+    /// What facts show to be broken.
+    proven: Vec<Verdict>,
+    /// What is worth knowing and breaks nothing.
+    further: Vec<Verdict>,
+}
+
+impl Findings {
+    fn holds(&mut self, link: Link, evidence: impl Into<String>) {
+        self.holds.push((link, evidence.into()));
+    }
+}
+
+/// Diagnoses the object that `facts` are about.
+#[must_use]
+pub fn diagnose(facts: &Facts) -> Diagnosis {
+    let subject = objects::Subject::of(facts);
+    let mut found = Findings::default();
+    objects::judge(&subject, &mut found);
+    token::judge(&subject, &mut found);
+    documents::judge(&subject, &mut found);
+    cloud::judge(&subject, &mut found);
+    let said = said::judge(&subject);
+    let ready = said.is_none() && subject.is_ready();
+    let broken = if ready {
+        None
+    } else {
+        choose(&mut found.proven, said.clone())
+    };
+    let mut further = found.further;
+    if let Some(broken) = &broken {
+        let known = |v: &Verdict| v.code != broken.code;
+        further.extend(found.proven.into_iter().filter(known));
+    } else {
+        further.extend(found.proven);
+    }
+    Diagnosis {
+        about: subject.name(),
+        chain: chain(&found.holds, broken.as_ref(), said.as_ref(), ready),
+        identity: subject.identity.clone(),
+        broken,
+        further,
+        unseen: facts.unseen.clone(),
+    }
+}
+
+/// The first broken link: what was said, made finer by what facts prove.
+fn choose(proven: &mut Vec<Verdict>, said: Option<Verdict>) -> Option<Verdict> {
+    proven.sort_by_key(|v| rank(v.link));
+    let Some(said) = said else {
+        return (!proven.is_empty()).then(|| proven.remove(0));
+    };
+    let documents = [Link::IssuerDocument, Link::Keys];
+    let finer = |v: &Verdict| {
+        let own = [Link::Manifest, Link::Store, Link::Kubernetes, Link::Token];
+        let before = own.contains(&v.link) && rank(v.link) < rank(said.link);
+        let same = v.link == said.link;
+        let fetched = documents.contains(&v.link) && documents.contains(&said.link);
+        // Another text of the issuer is a matter of the trust object, whoever got it wrong.
+        let issuer = matches!(v.code, "K1" | "K2") && said.link == Link::TrustObject;
+        before || same || fetched || issuer
+    };
+    match proven.iter().position(finer) {
+        Some(at) => {
+            let mut better = proven.remove(at);
+            // What the provider itself said stays beside what facts add.
+            if better.code == said.code && better.required.is_none() {
+                better.required = said.required;
+            }
+            Some(better)
+        }
+        None => Some(said),
+    }
+}
+
+fn chain(
+    holds: &[(Link, String)],
+    broken: Option<&Verdict>,
+    said: Option<&Verdict>,
+    ready: bool,
+) -> Vec<Step> {
+    let end = broken.map(|b| rank(b.link));
+    let reached = said.map(|s| rank(s.link));
+    CHAIN
+        .into_iter()
+        .enumerate()
+        .map(|(at, link)| {
+            let known = holds.iter().find(|(l, _)| *l == link);
+            let step = |state, evidence: String| Step {
+                link,
+                state,
+                evidence,
+            };
+            match end {
+                Some(end) if at == end => step(
+                    State::Broken,
+                    broken.map_or_else(String::new, |b| b.observed.clone()),
+                ),
+                Some(end) if at > end => step(State::NotReached, String::new()),
+                _ => match known {
+                    Some((_, why)) => step(State::Holds, why.clone()),
+                    None if ready => step(State::Holds, "the last sync passed it".into()),
+                    None if reached.is_some_and(|r| at < r) => {
+                        step(State::Holds, "the refusal came after it".into())
+                    }
+                    None => step(State::Unknown, String::new()),
+                },
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! The facts of a diagnosis: what a bundle holds. No value, no token.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Facts {
+    /// Kind, namespace and name of the object that was asked about, as `Kind namespace/name`;
+    /// empty for the first one that is not ready.
+    pub about: String,
+    /// ExternalSecrets, stores, service accounts, namespaces; never a Secret.
+    pub objects: Vec<Value>,
+    /// What was looked for and is not there, as `Kind namespace/name`.
+    pub absent: Vec<String>,
+    /// Served versions of `external-secrets.io`; empty when that is not known.
+    pub served: Vec<String>,
+    /// Tokens that were minted, by their claims only.
+    pub tokens: Vec<TokenFact>,
+    /// The issuer by the cluster's own discovery document.
+    pub issuer: Option<String>,
+    /// The issuer's documents as seen from outside.
+    pub outside: Option<OutsideFacts>,
+    /// What the clouds' own tools print about their objects.
+    pub described: Vec<Described>,
+    /// Error texts that somebody saw.
+    pub errors: Vec<String>,
+    /// What could not be looked at.
+    pub unseen: Vec<Unseen>,
+    /// When the facts were collected, seconds since 1970.
+    pub now: i64,
+}
+
+/// A token by its header and claims.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenFact {
+    /// Namespace and name of the service account.
+    pub account: String,
+    /// The audience that was asked for.
+    pub audience: String,
+    /// The protected header.
+    pub header: Value,
+    /// The claims.
+    pub claims: Value,
+    /// Why none was minted.
+    pub refused: Option<String>,
+}
+
+/// The issuer's documents from outside.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OutsideFacts {
+    /// The issuer that was asked about.
+    pub issuer: String,
+    /// What the issuer's rules found.
+    pub findings: Vec<OutsideFinding>,
+    /// Names of the published keys, if the set was read.
+    pub keys: Option<Vec<String>>,
+}
+
+/// A finding of the issuer's rules.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OutsideFinding {
+    /// Code of the catalogue.
+    pub code: String,
+    /// What it is about.
+    pub subject: String,
+    /// What was seen.
+    pub observed: String,
+    /// What would be right.
+    pub required: String,
+    /// What to do.
+    pub fix: String,
+    /// Whether it is only worth a thought.
+    pub warning: bool,
+}
+
+/// A document about an object of a cloud.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Described {
+    /// Where it is from.
+    pub name: String,
+    /// The document.
+    pub document: Value,
+}
+
+/// Something that could not be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Unseen {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}

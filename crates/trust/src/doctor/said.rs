@@ -1,0 +1,55 @@
+//! What the operator or a provider said, and what that means.
+
+use keyless_fault::Link;
+
+use super::Verdict;
+use super::objects::Subject;
+use crate::catalogue;
+
+/// Longest text that is repeated.
+const SHOWN: usize = 400;
+
+pub(super) fn judge(subject: &Subject<'_>) -> Option<Verdict> {
+    let errors = subject.facts.errors.iter().map(String::as_str);
+    let all = errors.chain(subject.messages());
+    all.filter_map(|text| meaning(text, &subject.name())).next()
+}
+
+fn meaning(text: &str, about: &str) -> Option<Verdict> {
+    let row = coded(text).or_else(|| catalogue::recognise(text).first().copied())?;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    // keyless's own messages say what was required.
+    let part = |name: &str| {
+        let rest = text.split_once(name)?.1;
+        let end = rest
+            .find("; ")
+            .or_else(|| rest.find(". "))
+            .unwrap_or(rest.len());
+        rest.get(..end).map(str::to_owned)
+    };
+    let mut verdict = Verdict::new(row.code, about, shown).at(link(row, text));
+    if let Some(required) = part("; required ") {
+        verdict = verdict.required(required);
+    }
+    Some(verdict)
+}
+
+/// The code at the end of keyless's own messages.
+fn coded(text: &str) -> Option<&'static catalogue::Row> {
+    let inner = text.trim_end().strip_suffix(']')?;
+    let (_, code) = inner.rsplit_once('[')?;
+    catalogue::row(code)
+}
+
+/// Some refusals come from several links; the text tells which.
+fn link(row: &catalogue::Row, text: &str) -> Link {
+    let exchange = text.contains("sts:AssumeRoleWithWebIdentity");
+    match row.code {
+        "A6" if !exchange => Link::Permission,
+        "Z22" if text.contains("VaultNotFound") => Link::Store,
+        _ => row.link,
+    }
+}
