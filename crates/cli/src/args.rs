@@ -31,8 +31,10 @@ pub enum Command {
     Migrate(crate::migrate::Flags),
     /// The cluster's issuer: inspect, publish, verify, rotate its keys
     Issuer(Box<crate::issuer::Flags>),
+    /// Show the chain of trust link by link, the first broken one, and how to mend it
+    Doctor(Box<crate::doctor::Flags>),
     /// Derive trust from what a cluster reads, write it for a cloud, and check what is written
-    Trust(crate::trust::Flags),
+    Trust(Box<crate::trust::Flags>),
     /// Put the whole story on this machine: Kubernetes, its issuer, the clouds and the operator
     Sandbox(crate::sandbox::Flags),
     /// Measure the operator beside the raw ceiling of the same API server

@@ -2,7 +2,7 @@
 
 mod inspect;
 mod keygen;
-mod outlook;
+pub mod outlook;
 mod publish;
 mod rotate;
 mod servers;

@@ -5,6 +5,7 @@ mod bench;
 mod cluster;
 mod controller;
 mod crds;
+mod doctor;
 mod issuer;
 mod manifest_files;
 mod manifests;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Plan(flags) => plan::run(&flags),
         Command::Migrate(flags) => migrate::run(&flags),
         Command::Issuer(flags) => issuer::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags),
         Command::Trust(flags) => trust::run(&flags),
         Command::Sandbox(flags) => sandbox::run(&flags),
         Command::Bench(flags) => bench::run(&flags),

@@ -1,6 +1,6 @@
 //! `keyless trust`: trust derived from what a cluster reads, written for a cloud, and checked.
 
-mod collect;
+pub mod collect;
 mod lint;
 mod plan;
 mod render;

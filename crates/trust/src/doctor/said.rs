@@ -16,7 +16,9 @@ pub(super) fn judge(subject: &Subject<'_>) -> Option<Verdict> {
 }
 
 fn meaning(text: &str, about: &str) -> Option<Verdict> {
-    let row = coded(text).or_else(|| catalogue::recognise(text).first().copied())?;
+    let row = coded(text)
+        .or_else(|| layer(text))
+        .or_else(|| catalogue::recognise(text).first().copied())?;
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
         shown.push('…');
@@ -41,6 +43,17 @@ fn meaning(text: &str, about: &str) -> Option<Verdict> {
 fn coded(text: &str) -> Option<&'static catalogue::Row> {
     let inner = text.trim_end().strip_suffix(']')?;
     let (_, code) = inner.rsplit_once('[')?;
+    catalogue::row(code)
+}
+
+/// The kind of policy at the end of AWS's refusals says more than what was refused.
+fn layer(text: &str) -> Option<&'static catalogue::Row> {
+    let code = match text {
+        t if t.contains("with an explicit deny in a service control policy") => "A6",
+        t if t.contains("with an explicit deny in a resource control policy") => "A6",
+        t if t.contains("because no VPC endpoint policy allows") => "A25",
+        _ => return None,
+    };
     catalogue::row(code)
 }
 
