@@ -77,6 +77,8 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "google_names",
         run: google_names,
+        name: "trust",
+        run: crate::trust::run,
     },
 ];
 

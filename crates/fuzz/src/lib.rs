@@ -17,6 +17,7 @@ mod issuer;
 mod random;
 mod review;
 mod seeds;
+mod trust;
 
 pub use generate::template;
 pub use harness::{TARGETS, Target, context};

@@ -14,6 +14,22 @@ const CASES: [&str; 7] = [
 ];
 const PATHS: &str = include_str!("../../gjson/tests/hand.json");
 
+/// Documents of every form that the linter reads.
+const MISTAKES: [&str; 12] = [
+    include_str!("../../../examples/with-mistakes/aws-trust-policy.json"),
+    include_str!("../../../examples/with-mistakes/aws-trust-unfilled.json"),
+    include_str!("../../../examples/with-mistakes/aws-trust-wrong.json"),
+    include_str!("../../../examples/with-mistakes/federated-credential.json"),
+    include_str!("../../../examples/with-mistakes/aws-trust-wide.json"),
+    include_str!("../../../examples/with-mistakes/aws-permission-policy.json"),
+    include_str!("../../../examples/with-mistakes/aws.tf"),
+    include_str!("../../../examples/with-mistakes/azure.tf"),
+    include_str!("../../../examples/with-mistakes/google.tf"),
+    include_str!("../../../examples/with-mistakes/stores.yaml"),
+    include_str!("../../../examples/with-mistakes/vault-policy.hcl"),
+    include_str!("../../../examples/with-mistakes/vault-role.json"),
+];
+
 /// The seeds of the target `name`; none if there is no such target.
 #[must_use]
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
@@ -32,6 +48,11 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         "google_names" => lines(include_str!("../seeds/google_names.txt")),
         "issuer_jwt" => lines(include_str!("../seeds/jwt.txt")),
         "review" => lines(include_str!("../seeds/review.txt")),
+        "trust" => {
+            let facts = lines(include_str!("../seeds/trust.txt"));
+            let files = MISTAKES.map(|file| file.as_bytes().to_vec());
+            files.into_iter().chain(facts).collect()
+        }
         _ => Vec::new(),
     }
 }

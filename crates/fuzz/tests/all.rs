@@ -53,6 +53,7 @@ targets!(
     issuer_jwt,
     review,
     google_names
+    trust
 );
 
 /// The comparison with Go is worth something only if many random templates do render.
