@@ -29,7 +29,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "template_parse",
         run: template_parse,
@@ -77,6 +77,8 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "google_names",
         run: google_names,
+    },
+    Target {
         name: "trust",
         run: crate::trust::run,
     },

@@ -52,7 +52,7 @@ targets!(
     issuer_jwks,
     issuer_jwt,
     review,
-    google_names
+    google_names,
     trust
 );
 
