@@ -5,6 +5,7 @@ mod keygen;
 pub mod outlook;
 mod publish;
 mod rotate;
+mod serve;
 mod servers;
 mod show;
 mod verify;
@@ -33,6 +34,8 @@ enum Command {
     Verify(verify::Flags),
     /// Change the signing key, or the issuer, without a refused token
     Rotate(rotate::Flags),
+    /// Serve the published documents over HTTPS
+    Serve(serve::Flags),
     /// Make a signing key for API servers
     Keygen(keygen::Flags),
 }
@@ -53,6 +56,7 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         Command::Publish(flags) => wait(publish::run(flags)),
         Command::Verify(flags) => wait(verify::run(flags)),
         Command::Rotate(flags) => wait(rotate::run(flags)),
+        Command::Serve(flags) => wait(serve::run(flags)),
         Command::Keygen(flags) => keygen::run(flags),
     }
 }

@@ -33,6 +33,8 @@ pub mod rotate;
 pub mod rotation;
 pub mod rules;
 #[cfg(feature = "effects")]
+pub mod serve;
+#[cfg(feature = "effects")]
 pub mod state;
 #[cfg(feature = "effects")]
 pub mod target;

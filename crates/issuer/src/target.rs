@@ -4,8 +4,15 @@
 //! something newer is refused: two writers never undo each other. Refuses: deciding what to write
 //! (see [`crate::plan`]).
 
+pub mod authorize;
+pub mod config_map;
 pub mod directory;
+pub mod object;
+pub mod place;
 
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use keyless_fault::{Class, Fault, Link};
 
@@ -18,6 +25,11 @@ pub struct Stored {
     pub bytes: Vec<u8>,
     /// What tells this version from any other: an ETag, a generation, a resourceVersion.
     pub version: String,
+}
+
+/// A version that is the content's own, for places that have none.
+fn content_version(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, bytes))
 }
 
 /// What a writer has seen.

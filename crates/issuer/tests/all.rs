@@ -8,6 +8,8 @@
 
 #[path = "all/catalogue.rs"]
 mod catalogue;
+#[path = "all/clouds.rs"]
+mod clouds;
 #[path = "all/killed.rs"]
 mod killed;
 #[path = "all/killed_rotation.rs"]
@@ -16,7 +18,11 @@ mod killed_rotation;
 mod publishing;
 #[path = "all/real.rs"]
 mod real;
+#[path = "all/serving.rs"]
+mod serving;
 #[path = "all/site.rs"]
 mod site;
 #[path = "all/strangers.rs"]
 mod strangers;
+#[path = "all/targets.rs"]
+mod targets;

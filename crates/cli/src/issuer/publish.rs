@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use keyless_identity::Environment;
+use keyless_issuer::cluster::ApiServer;
 use keyless_issuer::documents::{Jwk, KeySet};
 use keyless_issuer::effects::Pass;
 use keyless_issuer::fetch::{timestamp, unix_now};
@@ -14,7 +16,7 @@ use keyless_issuer::plan::Wish;
 use keyless_issuer::publish::{PublishError, Published, publish};
 use keyless_issuer::rules::servers::{Judged, judge};
 use keyless_issuer::target::Target;
-use keyless_issuer::target::directory::Directory;
+use keyless_issuer::target::place::{Opener, Place};
 use keyless_trust::Issuer;
 
 use super::{Format, print, servers, show};
@@ -23,9 +25,12 @@ use crate::outcome::Outcome;
 /// Flags of `keyless issuer publish`.
 #[derive(clap::Args)]
 pub struct Flags {
-    /// Where to publish: a directory
+    /// Where to publish: a directory, https://… (PUT), s3://BUCKET/PATH, gs://BUCKET/PATH, azblob://ACCOUNT/CONTAINER/PATH or configmap:NAMESPACE/NAME
     #[arg(long, value_name = "TARGET")]
     to: String,
+    /// A file with a bearer token for the target, in place of the identity that the environment gives
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     servers: servers::Flags,
     /// Take the keys of this file instead of API servers: a key set; may be repeated
@@ -62,12 +67,12 @@ struct Heard {
 
 /// Publishes and prints.
 pub async fn run(flags: &Flags) -> Result<Outcome> {
-    let target = target(&flags.to)?;
-    let heard = if flags.jwks.is_empty() {
+    let (heard, server) = if flags.jwks.is_empty() {
         from_servers(flags).await?
     } else {
-        from_files(flags)?
+        (from_files(flags)?, None)
     };
+    let target = target(&flags.to, flags.token_file.as_ref(), server)?;
     let issuer = flags.issuer.clone().or_else(|| heard.issuer.clone());
     let issuer = issuer
         .context("the API servers do not agree on an issuer, or were not asked: give --issuer")?;
@@ -127,18 +132,26 @@ pub async fn run(flags: &Flags) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-/// The target that `to` names.
+/// The target that `to` names. `server` is for a ConfigMap.
 ///
 /// # Errors
-/// It names none.
-pub fn target(to: &str) -> Result<Box<dyn Target>> {
-    if to.is_empty() {
-        bail!("--to names no place");
-    }
-    Ok(Box::new(Directory::new(to, Arc::new(Pass))))
+/// It names none, or the environment does not say enough to open it.
+pub fn target(
+    to: &str,
+    token_file: Option<&PathBuf>,
+    server: Option<ApiServer>,
+) -> Result<Box<dyn Target>> {
+    let place = Place::parse(to).map_err(|why| anyhow::anyhow!("--to: {why}"))?;
+    let opener = Opener {
+        environment: Environment::from_process(),
+        server,
+        token_file: token_file.cloned(),
+        steps: Arc::new(Pass),
+    };
+    Ok(opener.open(&place)?)
 }
 
-async fn from_servers(flags: &Flags) -> Result<Heard> {
+async fn from_servers(flags: &Flags) -> Result<(Heard, Option<ApiServer>)> {
     let servers = servers::servers(&flags.servers).await?;
     let mut seen = Vec::new();
     for server in &servers {
@@ -152,13 +165,14 @@ async fn from_servers(flags: &Flags) -> Result<Heard> {
         }
         owner = server.cluster_uid().await.ok();
     }
-    Ok(Heard {
+    let heard = Heard {
         sets: judged.said.iter().filter_map(|s| s.keys.clone()).collect(),
         complete: judged.complete(),
         issuer: judged.issuer().map(str::to_owned),
         owner,
         judged,
-    })
+    };
+    Ok((heard, servers.into_iter().next()))
 }
 
 fn from_files(flags: &Flags) -> Result<Heard> {

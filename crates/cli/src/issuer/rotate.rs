@@ -55,6 +55,9 @@ struct Common {
     /// Where the new issuer's documents are published, when the issuer changes
     #[arg(long, value_name = "TARGET")]
     to_new: Option<String>,
+    /// A file with a bearer token for the targets, in place of the identity that the environment gives
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Who owns the places; default: the uid of the namespace kube-system
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
@@ -237,7 +240,11 @@ async fn rotator(common: &Common, new_issuer: Option<&str>) -> Result<Rotator> {
     let new = new_issuer.or_else(|| migration.map(|r| r.new.as_str()));
     let mut places = vec![Place {
         issuer: Issuer::parse(old)?,
-        target: publish::target(&common.to)?,
+        target: publish::target(
+            &common.to,
+            common.token_file.as_ref(),
+            servers.first().cloned(),
+        )?,
     }];
     if let Some(new) = new {
         let to = common
@@ -246,7 +253,7 @@ async fn rotator(common: &Common, new_issuer: Option<&str>) -> Result<Rotator> {
             .context("give --to-new: the new issuer's documents need a place")?;
         places.push(Place {
             issuer: Issuer::parse(new)?,
-            target: publish::target(to)?,
+            target: publish::target(to, common.token_file.as_ref(), servers.first().cloned())?,
         });
     }
     Ok(Rotator {

@@ -15,6 +15,14 @@ pub fn host(url: &str) -> &str {
     }
 }
 
+/// The path of a URL, without a slash at its end; empty for a host alone.
+#[must_use]
+pub fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let start = rest.find('/').unwrap_or(rest.len());
+    rest.get(start..).unwrap_or_default().trim_end_matches('/')
+}
+
 fn port(url: &str) -> Option<&str> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -10,13 +10,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Seen, Stored, Target, TargetError};
+use super::{Seen, Stored, Target, TargetError, content_version};
 use crate::effects::{Step, Steps};
 use crate::plan::Object;
 
@@ -119,7 +116,7 @@ fn failed(intent: &'static str, path: &Path, source: std::io::Error) -> TargetEr
 fn read(path: &Path) -> Result<Option<Stored>, TargetError> {
     match fs::read(path) {
         Ok(bytes) => {
-            let version = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &bytes));
+            let version = content_version(&bytes);
             Ok(Some(Stored { bytes, version }))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
