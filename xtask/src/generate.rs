@@ -33,6 +33,7 @@ const FILES: &[(&str, &[&str])] = &[
         &["crds", "externalsecrets"],
     ),
     ("deploy/crds/secretstores.yaml", &["crds", "secretstores"]),
+    ("deploy/issuer-crd.yaml", &["issuer", "crd"]),
     ("deploy/rbac.yaml", &["manifests", "rbac"]),
     ("deploy/operator.yaml", &["manifests", "operator"]),
     ("deploy/webhook.yaml", &["manifests", "webhook"]),

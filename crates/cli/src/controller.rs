@@ -9,9 +9,9 @@ use keyless_controller::{LeaderElection, Operator, Options};
 use keyless_identity::Environment;
 use tracing_subscriber::EnvFilter;
 
-use crate::cluster;
 use crate::outcome::Outcome;
 use crate::webhook;
+use crate::{cluster, issuer};
 pub use ignored::{Ignored, why};
 
 /// Flags of `keyless controller`. Names and defaults are those that users of the API know.
@@ -90,6 +90,9 @@ pub struct Flags {
     status_interval: Duration,
     #[command(flatten)]
     admission: webhook::PartFlags,
+    /// Keep the cluster's issuer published, verified and measured, as ClusterIssuerPublications say (`keyless issuer crd`)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    enable_issuer_publications: bool,
     #[command(flatten)]
     ignored: Ignored,
 }
@@ -216,20 +219,37 @@ pub fn run(flags: Flags) -> Result<Outcome> {
     runtime.block_on(async move {
         let config = cluster::config(&flags.cluster).await?;
         let clients = keyless_controller::connect(&config).await?;
-        let mut operator = Operator::with_environment(
+        let part = match flags.enable_issuer_publications {
+            true => {
+                let election = LeaderElection::new(own_namespace(), webhook::identity());
+                Some(issuer::keep::Part::new(config.clone(), &clients, election)?)
+            }
+            false => None,
+        };
+        let health = part.as_ref().map(issuer::keep::Part::health);
+        let kept = move || {
+            health
+                .as_ref()
+                .map(keyless_issuer::keep::metrics)
+                .unwrap_or_default()
+        };
+        let operator = Operator::with_environment(
             clients,
             Environment::from_process(),
             flags.options(&webhook::identity()),
         )?;
-        let Some(options) = beside else {
-            let ended = operator.run(shutdown()).await;
-            ended.context("the operator ended")?;
-            return Ok(Outcome::Fine);
+        let work = async {
+            let Some(options) = beside else {
+                let ended = operator.also_measuring(kept).run(shutdown()).await;
+                return ended.context("the operator ended");
+            };
+            let beside = webhook::Beside::start(config, options)?;
+            let measured = beside.measured();
+            let operator = operator.also_measuring(move || measured.render() + &kept());
+            beside.run_with(operator.run(shutdown())).await?;
+            Ok(())
         };
-        let beside = webhook::Beside::start(config, options)?;
-        let measured = beside.measured();
-        operator = operator.also_measuring(move || measured.render());
-        beside.run_with(operator.run(shutdown())).await?;
+        issuer::keep::beside(part, work).await?;
         Ok(Outcome::Fine)
     })
 }

@@ -1,6 +1,7 @@
 //! `keyless issuer`: the two documents of a cluster's issuer, from the first key to its successor.
 
 mod inspect;
+pub mod keep;
 mod keygen;
 pub mod outlook;
 mod publish;
@@ -36,6 +37,8 @@ enum Command {
     Rotate(rotate::Flags),
     /// Serve the published documents over HTTPS
     Serve(serve::Flags),
+    /// Print the CRD of ClusterIssuerPublication, by which `keyless controller` keeps an issuer published
+    Crd,
     /// Make a signing key for API servers
     Keygen(keygen::Flags),
 }
@@ -57,6 +60,11 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
         Command::Verify(flags) => wait(verify::run(flags)),
         Command::Rotate(flags) => wait(rotate::run(flags)),
         Command::Serve(flags) => wait(serve::run(flags)),
+        Command::Crd => {
+            let crd = keyless_issuer::publication::crd();
+            print(&format!("---\n{}", keyless_api::to_yaml(&crd)))?;
+            Ok(Outcome::Fine)
+        }
         Command::Keygen(flags) => keygen::run(flags),
     }
 }

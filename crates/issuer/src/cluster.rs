@@ -321,6 +321,23 @@ impl ApiServer {
         }))
     }
 
+    /// Reads any object or list.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn read(&self, path: &str) -> Result<Value, Refused> {
+        let body = ok(self.get(path).await?)?;
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Changes any object by a merge patch.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn merge_patch(&self, path: &str, patch: &Value) -> Result<(), Refused> {
+        ok(self.send(Method::PATCH, path, Some(patch)).await?).map(|_| ())
+    }
+
     /// Sets some of a ConfigMap's data, if it still has the version; creates it if there was none.
     /// False if someone else wrote in between.
     ///

@@ -22,10 +22,13 @@ pub mod facts;
 #[cfg(feature = "effects")]
 pub mod fetch;
 pub mod flags;
+#[cfg(feature = "effects")]
+pub mod keep;
 pub mod keygen;
 pub mod marker;
 pub mod merge;
 pub mod plan;
+pub mod publication;
 #[cfg(feature = "effects")]
 pub mod publish;
 #[cfg(feature = "effects")]

@@ -498,3 +498,136 @@ pub fn broken_tokens(ours: &SigningKey, other: &SigningKey, issuer: &str) -> Vec
         format!("{symmetric}.{rest}"),
     ]
 }
+
+/// The cluster's own object: published, verified, its status told, and a second time nothing written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_by_an_object() {
+    let Some(bin) = bin() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (_, private, public_key) = key_files(folder.path(), "sa");
+    let public = Authority::new("public");
+    let root = folder.path().join("site");
+    let leaf = Leaf {
+        names: vec!["localhost".into()],
+        ..Leaf::default()
+    };
+    let site = Site::start(public.config(&leaf, &[]), directory(&root, "/c")).await;
+    let issuer = format!("https://localhost:{}/c", site.address.port());
+    let replicas = Replicas::start(&bin, &[signing(&[&issuer], &[&public_key], &private)])
+        .await
+        .unwrap();
+    default_account(&replicas).await;
+    let admin = replicas.admin_token();
+    let crd = keyless_issuer::publication::crd();
+    let (status, said) = call(
+        &replicas,
+        0,
+        admin,
+        "POST",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        Some(crd),
+    )
+    .await;
+    assert_eq!(status, 201, "{said}");
+    let collection = "/apis/keyless.dev/v1alpha1/clusterissuerpublications";
+    let object = json!({"apiVersion": "keyless.dev/v1alpha1", "kind": "ClusterIssuerPublication", "metadata": {"name": "main"},
+        "spec": {"to": root, "allServers": false, "intervalSeconds": 10, "caBundle": public.pem}});
+    let mut status = 0;
+    for _ in 0..300 {
+        (status, _) = call(
+            &replicas,
+            0,
+            admin,
+            "POST",
+            collection,
+            Some(object.clone()),
+        )
+        .await;
+        if status == 201 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert_eq!(status, 201);
+    // What makes no sense is refused by the schema.
+    let mut senseless = object.clone();
+    senseless["metadata"]["name"] = json!("senseless");
+    senseless["spec"]["intervalSeconds"] = json!(1);
+    assert_eq!(
+        call(&replicas, 0, admin, "POST", collection, Some(senseless))
+            .await
+            .0,
+        422
+    );
+    let mut config = kube::Config::new(replicas.url(0).parse().unwrap());
+    config.root_cert = Some(reqwest_ca(replicas.ca_pem(0)));
+    config.auth_info.token = Some(admin.to_owned().into());
+    let keeper =
+        keyless_issuer::keep::Keeper::new(config, keyless_identity::Environment::default())
+            .unwrap();
+    let health = keeper.health();
+    let task = tokio::spawn(async move { keeper.run().await });
+    let until = async |what: &str, is: fn(&Value) -> bool| {
+        for _ in 0..600 {
+            let (_, object) = call(
+                &replicas,
+                0,
+                admin,
+                "GET",
+                &format!("{collection}/main"),
+                None,
+            )
+            .await;
+            if is(&object) {
+                return object;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        let (_, object) = call(
+            &replicas,
+            0,
+            admin,
+            "GET",
+            &format!("{collection}/main"),
+            None,
+        )
+        .await;
+        panic!("never {what}: {object:#}");
+    };
+    let ready = until("ready", |o| {
+        o["status"]["conditions"][0]["status"] == "True"
+    })
+    .await;
+    assert_eq!(ready["status"]["issuer"], issuer.as_str());
+    assert_eq!(ready["status"]["keyCount"], 1);
+    assert_eq!(ready["status"]["trust"]["Vault"], "yes", "{ready:#}");
+    assert_eq!(
+        ready["status"]["trust"]["AWS"], "no",
+        "loopback is no place that a cloud could reach"
+    );
+    let text = keyless_issuer::keep::metrics(&health);
+    assert!(
+        text.contains("keyless_issuer_ready{name=\"main\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("keyless_issuer_key_info{name=\"main\",kid="),
+        "{text}"
+    );
+    // The site goes down: the object says so, and the published files stay.
+    drop(site);
+    let broken = until("broken", |o| {
+        o["status"]["conditions"][0]["status"] == "False"
+    })
+    .await;
+    assert_eq!(
+        broken["status"]["conditions"][0]["reason"], "NotVerified",
+        "{broken:#}"
+    );
+    assert!(
+        broken["status"]["lastVerified"].is_string(),
+        "when it was last good is kept"
+    );
+    assert!(root.join("openid/v1/jwks").exists());
+    task.abort();
+}

@@ -20,10 +20,13 @@ use serde_json::{Value, json};
 use crate::publishing::Publication;
 use crate::site::{Authority, Leaf, Site, key};
 
+/// Version and bytes by path.
+type Kept = BTreeMap<String, (u64, Vec<u8>)>;
+
 /// A server of objects.
 #[derive(Clone, Default)]
 struct Store {
-    objects: Arc<Mutex<BTreeMap<String, (u64, Vec<u8>)>>>,
+    objects: Arc<Mutex<Kept>>,
     seen: Arc<Mutex<Vec<(String, String)>>>,
     refuses: Option<(u16, &'static str)>,
 }
