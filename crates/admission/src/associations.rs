@@ -168,3 +168,93 @@ fn noted<T>(state: &AtomicU8, what: &str, read: Result<T, SettingsError>) -> Opt
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyless_kubernetes::watch::Sink as _;
+    use serde_json::json;
+
+    use super::*;
+
+    fn sources() -> Arc<Sources> {
+        let injectors = Injectors {
+            aws: Some(aws::Settings::default()),
+            ..Injectors::default()
+        };
+        Arc::new(Sources::new(Arc::new(ArcSwap::from_pointee(injectors))))
+    }
+
+    fn role(sources: &Sources) -> Option<String> {
+        let injectors = sources.injectors.load();
+        let settings = injectors.aws.as_ref()?;
+        let mapped = settings.associations.get("shop", "buyer")?;
+        Some(mapped.role_arn.clone())
+    }
+
+    async fn until(what: &str, check: impl Fn() -> bool) {
+        let begin = std::time::Instant::now();
+        while !check() {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bad_map_leaves_the_last_good_one() {
+        let (sources, news) = (sources(), Arc::new(Notify::new()));
+        let map = Arc::new(config_map("ns", Arc::clone(&news)));
+        sources.expect_map();
+        assert!(!sources.known());
+        let following = tokio::spawn(follow_map(Arc::clone(&sources), Arc::clone(&map), news));
+        let say = |config: &str| {
+            let object = json!({"metadata": {"name": NAME}, "data": {"config": config}});
+            map.upsert(&object.to_string(), false);
+        };
+        map.begin();
+        map.synced();
+        until("an absent map counts as read", || sources.known()).await;
+        assert_eq!(role(&sources), None);
+        say(r#"{"shop/buyer": {"RoleARN": "one"}}"#);
+        until("the map is read", || {
+            role(&sources).as_deref() == Some("one")
+        })
+        .await;
+        say("{nonsense");
+        until("the bad map is noticed", || {
+            sources.map.load(Ordering::Relaxed) == INVALID
+        })
+        .await;
+        assert_eq!(role(&sources).as_deref(), Some("one"));
+        map.delete("{}");
+        until("no map, no roles", || role(&sources).is_none()).await;
+        following.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_file_is_read_again() {
+        let sources = sources();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        sources.expect_file();
+        let following = tokio::spawn(follow_file(Arc::clone(&sources), file.path().to_owned()));
+        let has = || {
+            let injectors = sources.injectors.load();
+            let settings = injectors.aws.as_ref().unwrap();
+            settings.pod_identities.contains("shop", "buyer")
+        };
+        until("an empty file names nobody", || sources.known()).await;
+        assert!(!has());
+        std::fs::write(
+            file.path(),
+            r#"{"identities": [{"namespace": "shop", "serviceAccount": "buyer"}]}"#,
+        )
+        .unwrap();
+        until("the new file is read", has).await;
+        std::fs::write(file.path(), "nonsense").unwrap();
+        until("the bad file is noticed", || {
+            sources.file.load(Ordering::Relaxed) == INVALID
+        })
+        .await;
+        assert!(has(), "the last good one stays");
+        following.abort();
+    }
+}

@@ -214,3 +214,6 @@ pub fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "keyless".to_owned());
     format!("{host}_{:08x}", std::process::id())
 }
+
+#[cfg(test)]
+mod tests;

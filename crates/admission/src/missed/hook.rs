@@ -87,3 +87,70 @@ impl Hook {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inject::{aws, azure};
+
+    fn hook(webhook: Value) -> Option<Hook> {
+        let injectors = Injectors {
+            aws: Some(aws::Settings::default()),
+            azure: Some(azure::Settings::default()),
+            google: None,
+        };
+        Hook::parse(&webhook, &injectors)
+    }
+
+    fn at(path: &str) -> Value {
+        json!({"clientConfig": {"service": {"name": "n", "namespace": "ns", "path": path}}})
+    }
+
+    #[test]
+    fn a_webhook_is_understood_or_left_out() {
+        let mut conditional = at("/inject");
+        conditional["matchConditions"] = json!([{"name": "a", "expression": "true"}]);
+        for (name, webhook, clouds) in [
+            ("a service", at("/mutate"), Some(vec![Cloud::Aws])),
+            (
+                "a URL",
+                json!({"clientConfig": {"url": "https://10.0.0.1:443/inject/azure?x=1"}}),
+                Some(vec![Cloud::Azure]),
+            ),
+            ("switched off", at("/inject/google"), None),
+            ("elsewhere", at("/other"), None),
+            (
+                "no path",
+                json!({"clientConfig": {"url": "https://host"}}),
+                None,
+            ),
+            ("conditions", conditional, None),
+            ("nothing", json!({}), None),
+        ] {
+            let found = hook(webhook).map(|hook| hook.clouds(&json!({})));
+            assert_eq!(found, clouds, "{name}");
+        }
+        // Where one path serves several clouds, labels decide.
+        let both = hook(at("/inject")).unwrap();
+        assert_eq!(both.clouds(&json!({})), [Cloud::Aws]);
+        let opted_in = json!({"azure.workload.identity/use": "true"});
+        assert_eq!(both.clouds(&opted_in), [Cloud::Aws, Cloud::Azure]);
+    }
+
+    #[test]
+    fn selectors_are_those_of_the_configuration() {
+        let mut webhook = at("/inject/aws");
+        webhook["namespaceSelector"] = json!({"matchLabels": {"team": "a"}});
+        webhook["objectSelector"] =
+            json!({"matchExpressions": [{"key": "skip", "operator": "DoesNotExist"}]});
+        let hook = hook(webhook).unwrap();
+        assert!(hook.selects_namespaces());
+        let team = |team: &str| BTreeMap::from([("team".to_owned(), team.to_owned())]);
+        assert!(hook.selects(&team("a"), &json!({"app": "x"})));
+        assert!(hook.selects(&team("a"), &Value::Null));
+        assert!(!hook.selects(&team("b"), &json!({})));
+        assert!(!hook.selects(&team("a"), &json!({"skip": "x"})));
+    }
+}

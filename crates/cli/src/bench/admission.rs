@@ -35,6 +35,9 @@ pub struct Flags {
     /// it the sandbox's own API is measured
     #[arg(long, value_name = "FOLDER")]
     kube_bin: Option<PathBuf>,
+    /// The program whose admission server is measured; default: this one
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Output for people or for programs
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
@@ -96,8 +99,11 @@ pub async fn perform(flags: &Flags) -> Result<Outcome> {
     eprintln!("keyless bench: without the admission server");
     let (bare, _) = run(flags, &client, false).await?;
     configure(&load, port).await?;
+    let own = || std::env::current_exe().context("cannot find this program's own file");
+    let program = flags.program.clone().map_or_else(own, Ok)?;
     let log = std::env::temp_dir().join(format!("keyless-bench-{}.log", std::process::id()));
     let mut webhook = Operator::start_as(
+        &program,
         "webhook",
         &arguments(&server, port, &metrics.to_string()),
         &[],
@@ -164,8 +170,7 @@ fn pod(i: usize, accounts: usize) -> (String, Value) {
         json!({"name": name, "image": "registry.example/app:1", "ports": [{"containerPort": 8080}],
             "env": [{"name": "LOG_LEVEL", "value": "info"}, {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
             "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-            "volumeMounts": [{"name": "config", "mountPath": "/etc/app"}],
-            "livenessProbe": {"httpGet": {"path": "/healthz", "port": 8080}}})
+            "volumeMounts": [{"name": "config", "mountPath": "/etc/app"}]})
     };
     let object = json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"generateName": "app-6d4b75cb6d-", "namespace": namespace, "labels": {"app": "app", "pod-template-hash": "6d4b75cb6d"}},
@@ -339,7 +344,7 @@ fn report(
         "rate": flags.rate, "pods": pods, "service_accounts": flags.accounts, "not_injected": missed,
         "create_ms_without": bare.figures(), "create_ms_with": with.figures(),
         "webhook_as_the_api_server_saw_it": hook.figures(),
-        "cpu_ms_per_pod": round(cpu), "rss_mib": round(after.rss_mib), "rss_peak_mib": round(after.rss_peak_mib),
+        "cpu_ms_per_pod": round(cpu), "rss_mib": round(after.rss_mib), "rss_anonymous_mib": round(after.rss_anon_mib), "rss_peak_mib": round(after.rss_peak_mib),
     });
     if flags.output == Format::Json {
         println!("{}", serde_json::to_string_pretty(&figures)?);

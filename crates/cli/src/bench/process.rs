@@ -21,6 +21,8 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// Resident memory, MiB.
     pub rss_mib: f64,
+    /// The part of it that is no page of a file, MiB.
+    pub rss_anon_mib: f64,
     /// The most it ever was, MiB.
     pub rss_peak_mib: f64,
 }
@@ -32,17 +34,18 @@ impl Operator {
         environment: &[(String, String)],
         log: &Path,
     ) -> Result<Self> {
-        Self::start_as("controller", arguments, environment, log)
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        Self::start_as(&program, "controller", arguments, environment, log)
     }
 
-    /// Starts this same program as `keyless COMMAND` with `arguments`.
+    /// Starts `program` as `keyless COMMAND` with `arguments`.
     pub fn start_as(
+        program: &Path,
         command: &str,
         arguments: &[String],
         environment: &[(String, String)],
         log: &Path,
     ) -> Result<Self> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
         let out = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
         let child = Command::new(program)
             .arg(command)
@@ -103,6 +106,7 @@ pub fn usage(pid: u32) -> Usage {
         // Linux reports these in hundredths of a second on every architecture it supports.
         cpu_seconds: (ticks(11) + ticks(12)) / 100.0,
         rss_mib: kib("VmRSS:") / 1024.0,
+        rss_anon_mib: kib("RssAnon:") / 1024.0,
         rss_peak_mib: kib("VmHWM:") / 1024.0,
     }
 }
