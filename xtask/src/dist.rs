@@ -122,3 +122,29 @@ fn sha256(file: &Path) -> Result<String> {
     let digest = Sha256::digest(&bytes);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The image is built by the toolchain that everything is tested with, and does not run as root.
+    #[test]
+    fn the_image_has_the_workspaces_toolchain_and_no_root() {
+        let root = cache::workspace();
+        let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+        let manifest = read("Cargo.toml");
+        let version = manifest
+            .lines()
+            .find_map(|line| line.strip_prefix("rust-version = "))
+            .unwrap()
+            .trim_matches('"');
+        let image = read("Containerfile");
+        assert!(
+            image.contains(&format!("rust:{version}-alpine")),
+            "{version}"
+        );
+        let user = image.lines().find_map(|line| line.strip_prefix("USER "));
+        assert!(user.is_some_and(|user| !user.starts_with('0')));
+    }
+}
