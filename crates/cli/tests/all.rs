@@ -13,6 +13,8 @@ mod chart;
 mod documents;
 #[path = "all/install.rs"]
 mod install;
+#[path = "all/issuer.rs"]
+mod issuer;
 #[path = "all/support.rs"]
 mod support;
 #[path = "all/takeover.rs"]

@@ -89,9 +89,11 @@ fn node(name: &str, script: &str) -> Result<Command, String> {
             ])
             .args(packages))
     })?;
-    // Modules are looked for beside the script.
-    let file = folder.join(format!("{name}-{}.mjs", std::process::id()));
-    std::fs::write(&file, script).map_err(|e| e.to_string())?;
+    // Modules are looked for beside the script, which is the same for every process.
+    let file = folder.join(format!("{name}.mjs"));
+    let temporary = folder.join(format!("{name}-{}.new", std::process::id()));
+    std::fs::write(&temporary, script).map_err(|e| e.to_string())?;
+    std::fs::rename(&temporary, &file).map_err(|e| e.to_string())?;
     let mut command = Command::new("node");
     command.current_dir(&folder).arg(file);
     Ok(command)
