@@ -4,6 +4,7 @@
 //! what counts is the ratio of their means.
 
 mod admission;
+mod calls;
 mod load;
 mod process;
 mod requests;
@@ -53,6 +54,8 @@ pub struct Flags {
 enum What {
     /// Pods created while the admission server is asked about each
     Admission(admission::Flags),
+    /// Count what the clouds are asked when many objects are due at once, and what is saved
+    Calls(calls::Flags),
 }
 
 /// How long a sync may take before the bench gives up.
@@ -77,8 +80,10 @@ async fn perform(flags: &Flags) -> Result<Outcome> {
             "keyless bench: this is a debug build; figures that count need `cargo run --profile bench -- bench`"
         );
     }
-    if let Some(What::Admission(flags)) = &flags.what {
-        return admission::perform(flags).await;
+    match &flags.what {
+        Some(What::Admission(flags)) => return admission::perform(flags).await,
+        Some(What::Calls(flags)) => return calls::perform(flags).await,
+        None => {}
     }
     let server = Server::start(flags.kube_bin.as_deref(), flags.keys).await?;
     let load = Load::new(server.client().await?, flags.keys);

@@ -26,6 +26,13 @@ pub struct Server {
 impl Server {
     /// Starts everything; `kube_bin` names the folder of a real kube-apiserver.
     pub async fn start(kube_bin: Option<&Path>, keys: usize) -> Result<Self> {
+        let server = Self::bare(kube_bin).await?;
+        server.furnish(keys).await?;
+        Ok(server)
+    }
+
+    /// As [`Server::start`], with the CRDs and nothing else.
+    pub async fn bare(kube_bin: Option<&Path>) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("keyless-bench-")
             .tempdir()?;
@@ -62,7 +69,7 @@ impl Server {
             _control_plane: control_plane,
             _folder: folder,
         };
-        server.furnish(keys).await?;
+        server.crds().await?;
         Ok(server)
     }
 
@@ -101,13 +108,8 @@ impl Server {
             .operator_environment(&self.token, &stage::role_arn(&self.sandbox))
     }
 
-    async fn furnish(&self, keys: usize) -> Result<()> {
-        let aws = &self.sandbox.aws;
-        for k in 0..keys {
-            aws.put_parameter(&key(k), &format!("value-{k}"))?;
-        }
-        stage::trust(&self.sandbox)?;
-        let load = Load::new(self.client().await?, keys);
+    async fn crds(&self) -> Result<()> {
+        let load = Load::new(self.client().await?, 0);
         for crd in keyless_api::crds() {
             load.create(
                 "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
@@ -115,6 +117,16 @@ impl Server {
             )
             .await?;
         }
+        Ok(())
+    }
+
+    async fn furnish(&self, keys: usize) -> Result<()> {
+        let aws = &self.sandbox.aws;
+        for k in 0..keys {
+            aws.put_parameter(&key(k), &format!("value-{k}"))?;
+        }
+        stage::trust(&self.sandbox)?;
+        let load = Load::new(self.client().await?, keys);
         let store: Value = json!({
             "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": "bench"},
             "spec": {"provider": {"aws": {"service": "ParameterStore", "region": aws.region()}}},

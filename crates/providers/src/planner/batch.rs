@@ -38,6 +38,7 @@ pub(super) async fn drive<A: Api>(inner: Arc<Inner<A>>) {
                 () = inner.full.notified() => continue,
             }
         }
+        inner.while_company_arrives().await;
         let Ok(permit) = Arc::clone(&inner.permits).acquire_owned().await else {
             return;
         };
@@ -51,6 +52,11 @@ pub(super) async fn drive<A: Api>(inner: Arc<Inner<A>>) {
         });
     }
 }
+
+/// So many times the linger may the first of a batch wait while others still arrive.
+const PATIENCE: u32 = 20;
+/// So many turns in a row that bring nobody: a new object takes a few until it reads.
+const QUIET: u32 = 4;
 
 /// A part of a batch that waits for its call.
 struct Part<A: Api> {
@@ -86,6 +92,29 @@ impl<A: Api> Run<A> {
 }
 
 impl<A: Api> Inner<A> {
+    /// On a busy runtime the linger passes before those who are under way come to join. Each turn
+    /// lets every task that is ready run once; a few turns that bring nobody end the wait, so that
+    /// a lone read waits for the linger only.
+    async fn while_company_arrives(&self) {
+        let (mut seen, mut quiet) = (0, 0);
+        while let Some(waiting) = self.partial_batch() {
+            quiet = if waiting == seen { quiet + 1 } else { 0 };
+            if quiet > QUIET {
+                return;
+            }
+            seen = waiting;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many wait, while they fill no batch and may still wait for others.
+    fn partial_batch(&self) -> Option<usize> {
+        let queue = self.lock();
+        let since = queue.oldest()?;
+        let late = since.elapsed() > self.options.linger * PATIENCE;
+        (!late && !queue.full(self.api.limit())).then(|| queue.waiting())
+    }
+
     async fn run(&self, items: Items<A>) {
         let mut run: Run<A> = Run {
             parts: Vec::new(),

@@ -137,6 +137,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Queue<K, V> {
         self.waiting.len() >= limit
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Since when the first waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.waiting.front().map(|item| item.since)

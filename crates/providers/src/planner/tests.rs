@@ -146,6 +146,28 @@ async fn a_thousand_tasks_that_come_one_by_one_take_a_hundred_calls() {
     assert_eq!(bench.calls().len(), 100);
 }
 
+/// The turn of one reader may take longer than the linger; then the clock says nothing of who is
+/// about to come.
+#[tokio::test(start_paused = true)]
+async fn a_batch_waits_for_those_whom_a_busy_runtime_let_not_come_yet() {
+    let bench = Arc::new(bench(Peer::default(), 1000.0));
+    let mut tasks = Vec::new();
+    for key in 0..10 {
+        let bench = Arc::clone(&bench);
+        tasks.push(tokio::spawn(
+            async move { bench.one(key, Duration::ZERO).await },
+        ));
+        tokio::task::yield_now().await;
+        if key == 0 {
+            tokio::time::advance(Options::default().linger * 2).await;
+        }
+    }
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.calls().len(), 1, "{:?}", bench.calls());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thousand_readers_of_one_name_take_one_call() {
     let bench = bench(Peer::default(), 40.0);

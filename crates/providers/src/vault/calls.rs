@@ -63,6 +63,11 @@ impl<'a> Request<'a> {
 }
 
 impl Calls {
+    /// The label of metrics.
+    pub(super) const fn provider(&self) -> &'static str {
+        self.provider
+    }
+
     pub(super) fn new(settings: &Settings, counters: Arc<Counters>) -> Self {
         let server = &settings.session.login().server;
         Self {

@@ -11,7 +11,7 @@ use super::calls::{Calls, Request};
 use super::document::{self, Metadata, Read, Secret};
 use super::path::{SecretKey, Target};
 use crate::Error;
-use crate::planner::{Api, Failure, Reply};
+use crate::planner::{Api, Failure, Name, Reply};
 
 /// Versions of secrets.
 #[derive(Debug)]
@@ -75,6 +75,10 @@ impl Api for Secrets {
     type Key = SecretKey;
     type Value = Arc<Secret>;
 
+    fn name(&self) -> Name {
+        (self.0.provider(), "ReadSecretData")
+    }
+
     fn limit(&self) -> usize {
         1
     }
@@ -101,6 +105,10 @@ impl Api for Secrets {
 impl Api for MetadataOf {
     type Key = Target;
     type Value = Arc<Metadata>;
+
+    fn name(&self) -> Name {
+        (self.0.provider(), "ReadSecretMetadata")
+    }
 
     fn limit(&self) -> usize {
         1

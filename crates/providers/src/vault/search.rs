@@ -16,7 +16,7 @@ use super::backend::Backend;
 use super::calls::{Calls, Request};
 use super::document;
 use super::path::{Engine, Layout, no_metadata, target};
-use crate::planner::{Api, Bucket, Failure, Reply};
+use crate::planner::{Api, Bucket, Failure, Name, Reply};
 use crate::{Error, Find};
 
 /// The most secrets that one search may walk over.
@@ -133,6 +133,10 @@ pub(super) struct Listing {
 impl Api for Listing {
     type Key = Query;
     type Value = Arc<Vec<String>>;
+
+    fn name(&self) -> Name {
+        (self.calls.provider(), "ListSecrets")
+    }
 
     fn limit(&self) -> usize {
         1

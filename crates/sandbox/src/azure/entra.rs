@@ -105,9 +105,10 @@ fn metadata(azure: &Azure, host: &str, call: &Call<'_>) -> Answer {
         "resourceManager": host,
         "suffixes": {"keyVaultDns": "vault.azure.net"},
     });
+    // A list of clouds in some versions, and the one cloud before and after them.
     let listed = call
         .query("api-version")
-        .is_some_and(|v| v.as_str() >= "2019");
+        .is_some_and(|v| ("2019".."2022").contains(&v.as_str()));
     Answer::ok(if listed { json!([one]) } else { one })
 }
 
