@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use std::time::Duration;
 
 use keyless_trust::gcp::PoolProvider;
+use keyless_trust::gcp::name::is_project;
 use serde::Deserialize;
 
 use super::{Cloud, Format, Impersonation, Pool, Source, Subject};
@@ -49,6 +50,7 @@ pub(super) struct Found {
     pub(super) cloud: Cloud,
     pub(super) source: Source,
     pub(super) impersonate: Option<Impersonation>,
+    pub(super) quota_project: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,7 @@ struct Wire {
     #[serde(default)]
     service_account_impersonation: Lifetime,
     universe_domain: Option<String>,
+    quota_project_id: Option<String>,
     credential_source: Option<CredentialSource>,
 }
 
@@ -157,6 +160,13 @@ pub(super) fn read(
     } else {
         wire.subject_token_type
     };
+    let quota_project = wire.quota_project_id.filter(|project| !project.is_empty());
+    if quota_project
+        .as_deref()
+        .is_some_and(|project| !is_project(project))
+    {
+        return Err(bad("its quota_project_id is not a project".into()));
+    }
     let source = wire
         .credential_source
         .ok_or_else(|| bad("it has no credential_source".into()))?;
@@ -165,6 +175,7 @@ pub(super) fn read(
         cloud,
         source: Source::Federated { pool, subject },
         impersonate,
+        quota_project,
     })
 }
 

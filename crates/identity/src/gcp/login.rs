@@ -19,6 +19,8 @@ pub struct Login {
     pub source: Source,
     /// The service account that it goes on as.
     pub impersonate: Option<Impersonation>,
+    /// The project whose quota calls count against, unless it is that of what is called.
+    pub quota_project: Option<String>,
 }
 
 /// A service account to go on as.

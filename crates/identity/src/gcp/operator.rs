@@ -4,6 +4,7 @@
 //! environment names, or else the metadata server. Refuses: what `gcloud` keeps of a person.
 
 use keyless_secret::SecretBytes;
+use keyless_trust::gcp::name::is_project;
 use serde::Deserialize;
 
 use super::config::{self, Author};
@@ -12,6 +13,8 @@ use crate::{Environment, Error};
 
 /// Where Google's clients look for the operator's own credential.
 const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+/// Where they look for the project whose quota is used.
+const QUOTA: &str = "GOOGLE_CLOUD_QUOTA_PROJECT";
 
 #[derive(Deserialize)]
 struct Kind {
@@ -47,16 +50,34 @@ pub(super) fn key(env: &Environment, json: &SecretBytes, what: &str) -> Result<L
         cloud,
         source: Source::Key(key),
         impersonate: None,
+        quota_project: None,
     })
 }
 
-/// The operator's own identity, as Google's clients find it.
+/// The operator's own identity, as Google's clients find it, and the quota that the environment
+/// asks it to use.
 pub(super) async fn own(env: &Environment) -> Result<Login, Error> {
+    let mut login = found(env).await?;
+    if let Some(project) = env.get(QUOTA) {
+        login.quota_project = Some(project.to_owned()).filter(|project| is_project(project));
+        if login.quota_project.is_none() {
+            return Err(Error::Config {
+                reason: format!("{QUOTA} of the operator is not the id or number of a project"),
+                hint: Some(format!("Correct {QUOTA}, or remove it")),
+                code: "",
+            });
+        }
+    }
+    Ok(login)
+}
+
+async fn found(env: &Environment) -> Result<Login, Error> {
     let Some(path) = env.get(CREDENTIALS) else {
         return Ok(Login {
             cloud: Cloud::of(env)?,
             source: Source::Metadata,
             impersonate: None,
+            quota_project: None,
         });
     };
     let what = format!("{path:?} ({CREDENTIALS} of the operator)");

@@ -123,6 +123,7 @@ impl Resolver<'_> {
                 subject,
             },
             impersonate: self.annotated(&account, selector)?,
+            quota_project: None,
         })
     }
 
@@ -180,6 +181,7 @@ impl Resolver<'_> {
                 subject,
             },
             impersonate: named.or(annotated),
+            quota_project: None,
         })
     }
 
@@ -292,6 +294,7 @@ impl From<Found> for Login {
             cloud: found.cloud,
             source: found.source,
             impersonate: found.impersonate,
+            quota_project: found.quota_project,
         }
     }
 }

@@ -143,6 +143,11 @@ impl Logins {
     /// given up at the next refusal.
     pub fn forgive(&self, login: &Login) {
         self.cache.forgive(login);
+        match &login.method {
+            Method::Iam { login, .. } => self.aws.forgive(login),
+            Method::Gcp { login, .. } => self.gcp.forgive(login),
+            _ => {}
+        }
         if let Some(session) = self.cache.kept(login) {
             session.suspect();
         }

@@ -580,6 +580,7 @@ mod tests {
                 cloud: crate::gcp::Cloud::of(&crate::Environment::default()).unwrap(),
                 source: crate::gcp::Source::Metadata,
                 impersonate: None,
+                quota_project: None,
             }),
         };
         for (text, link, code) in [

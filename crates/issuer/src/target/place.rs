@@ -225,6 +225,7 @@ impl Opener {
             cloud,
             source: gcp::Source::Metadata,
             impersonate: None,
+            quota_project: None,
         };
         let login = Google(gcp::CachedToken::new(Arc::new(logins), Arc::new(login)));
         self.objects(

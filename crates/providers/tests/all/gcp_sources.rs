@@ -21,12 +21,17 @@ async fn the_operators_credential_file() {
         "service_account_impersonation_url": format!("https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"),
         "credential_source": {"file": token}});
     std::fs::write(&config, document.to_string()).unwrap();
-    let world = world(&[("GOOGLE_APPLICATION_CREDENTIALS", config.to_str().unwrap())]);
+    let world = world(&[
+        ("GOOGLE_APPLICATION_CREDENTIALS", config.to_str().unwrap()),
+        ("GOOGLE_CLOUD_QUOTA_PROJECT", "quota-p"),
+    ]);
     world.google.put("secrets/x", "v");
     assert_eq!(reads(&world, &gcp(json!({}))).await.unwrap(), "v");
     let sent = form(&world.google.calls("sts.googleapis.com")[0].body);
     assert_eq!(sent["subject_token"], "a.b.canarysubject");
     assert_eq!(shown(&world), format!("canarytoken-as-{EMAIL}"));
+    let quota = world.google.calls(":access").pop().unwrap().quota;
+    assert_eq!(quota.as_deref(), Some("quota-p"));
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

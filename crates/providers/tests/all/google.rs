@@ -42,6 +42,8 @@ pub struct Call {
     pub line: String,
     pub token: String,
     pub body: String,
+    /// `x-goog-user-project`.
+    pub quota: Option<String>,
     pub guarded: bool,
 }
 
@@ -129,6 +131,7 @@ impl HttpExchange for Google {
                 line: format!("{} {text}", parts.method),
                 token: token.clone(),
                 body: body.clone(),
+                quota: header("x-goog-user-project"),
                 guarded: self.guarded,
             });
             if let Some(next) = state.answers.get_mut(&host).and_then(VecDeque::pop_front) {

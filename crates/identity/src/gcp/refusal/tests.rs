@@ -18,6 +18,7 @@ fn judged(step: Step, status: u16, code: &str, message: &str, reason: &str) -> V
                 audiences: vec![],
             },
         },
+        quota_project: None,
         impersonate: Some(Impersonation {
             email: "a@p.iam.gserviceaccount.com".into(),
             life: Duration::from_secs(3600),

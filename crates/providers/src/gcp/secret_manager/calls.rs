@@ -197,6 +197,10 @@ impl Calls {
                 answer: Some(largest),
                 ..Limits::default()
             });
+        let request = match &self.token.login().quota_project {
+            Some(project) => request.header("x-goog-user-project", project.as_str()),
+            None => request,
+        };
         let request = match &call.body {
             Some(body) => request
                 .header(http::header::CONTENT_TYPE, "application/json")
