@@ -8,6 +8,7 @@
 mod access;
 mod derive;
 mod inventory;
+mod keys;
 mod options;
 mod provider;
 mod reads;
