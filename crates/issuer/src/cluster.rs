@@ -131,6 +131,23 @@ impl ApiServer {
         })
     }
 
+    /// Whether the API server takes a token that someone holds, at the audiences given or, if there
+    /// are none, at its own.
+    ///
+    /// # Errors
+    /// The refusal to say.
+    pub async fn accepts(&self, token: &str, audiences: &[String]) -> Result<bool, Refused> {
+        let body = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
+            "spec": {"token": token, "audiences": audiences},
+        });
+        let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+        let body = ok(self.send(Method::POST, path, Some(&body)).await?)?;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let said = answer.pointer("/status/authenticated");
+        Ok(said.and_then(Value::as_bool).unwrap_or_default())
+    }
+
     /// The cluster's own name: the uid of its namespace `kube-system`.
     ///
     /// # Errors

@@ -86,6 +86,8 @@ pub struct Answer {
     pub took: Duration,
     /// Seconds by which the server's clock is ahead of ours.
     pub ahead: Option<i64>,
+    /// When the first certificate of the chain that was sent ends, seconds since 1970.
+    pub certificate: Option<i64>,
 }
 
 impl Answer {

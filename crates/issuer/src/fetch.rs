@@ -186,6 +186,7 @@ impl Outlook {
         match exchange(session, &parsed, host).await {
             Ok(mut answer) => {
                 answer.took = begun.elapsed();
+                answer.certificate = recorder.ends();
                 Reach::Answered(answer)
             }
             Err(said) => Reach::Broken(said),

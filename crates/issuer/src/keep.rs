@@ -4,6 +4,8 @@
 //! whoever starts this holds the lease. Refuses: pausing a rotation's rules; a rotation that is under
 //! way is taken on here, as `keyless issuer rotate next` would.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use keyless_identity::Environment;
 use keyless_trust::Issuer;
 use serde_json::{Value, json};
 
-use crate::catalogue::{Parties, Severity};
+use crate::catalogue::{Finding, Parties, Severity};
 use crate::cluster::{Account, ApiServer};
 use crate::effects::Pass;
 use crate::fetch::{Look, Outlook, unix_now};
@@ -24,6 +26,8 @@ use crate::rules::servers::judge;
 use crate::state::{InCluster, State};
 use crate::target::place::{Opener, Place as Name};
 use crate::verify::{Question, Sample, verify};
+
+pub use metrics::{METRICS, metrics};
 
 /// How often objects are listed.
 const LIST: Duration = Duration::from_secs(5);
@@ -145,9 +149,15 @@ impl Keeper {
                 ..Outcome::default()
             },
         };
+        let spec = object.spec.as_ref().ok();
+        let interval = spec.and_then(|s| s.interval_seconds).unwrap_or(INTERVAL);
+        outcome.interval = i64::from(interval);
         if let Some(before) = self.health.get().get(&object.name) {
             outcome.published = outcome.published.or(before.published);
             outcome.verified = outcome.verified.or(before.verified);
+            // What could not be looked at now is as it was seen last.
+            outcome.broken = outcome.broken.or(before.broken);
+            outcome.certificate = outcome.certificate.or(before.certificate);
         }
         let (ready, reason, message) = outcome.ready();
         if !ready {
@@ -176,14 +186,8 @@ impl Keeper {
                 "the status was not written"
             );
         }
-        let interval = object
-            .spec
-            .as_ref()
-            .ok()
-            .and_then(|s| s.interval_seconds)
-            .unwrap_or(INTERVAL);
+        let interval = outcome.interval;
         self.health.set(&object.name, outcome);
-        let interval = i64::from(interval);
         unix_now() + if ready { interval } else { interval.min(RETRY) }
     }
 
@@ -260,6 +264,7 @@ impl Keeper {
             };
             let progress = rotator.advance(false).await.map_err(|e| e.to_string())?;
             outcome.rotation = Some(progress.rotation.phase.to_string());
+            outcome.goes_early = progress.rotation.goes_early(&progress.kept);
             outcome.findings.extend(progress.findings);
         } else {
             let sets: Vec<_> = judged.said.iter().filter_map(|s| s.keys.clone()).collect();
@@ -312,6 +317,13 @@ impl Keeper {
             .into_iter()
             .filter(|f| f.code == crate::Code::K8 || f.code == crate::Code::K3);
         outcome.findings.extend(own);
+        outcome.certificate = report
+            .fetched
+            .iter()
+            .filter_map(|f| f.certificate_ends)
+            .min();
+        let all = |f: &Finding| f.severity >= Severity::Error && f.hurts == Parties::ALL;
+        outcome.broken = Some(outcome.findings.iter().any(all));
         Ok(())
     }
 
@@ -368,92 +380,4 @@ impl Keeper {
             })
             .collect())
     }
-}
-
-/// The metrics of the issuer part, as `docs/reference/metrics.md` has them.
-pub const METRICS: &[keyless_metrics::Metric] = &[
-    keyless_metrics::Metric {
-        name: "keyless_issuer_ready",
-        kind: "gauge",
-        labels: &["name", "issuer"],
-        help: "Whether the issuer's documents are published and good (1) or not (0)",
-    },
-    keyless_metrics::Metric {
-        name: "keyless_issuer_last_published_timestamp_seconds",
-        kind: "gauge",
-        labels: &["name"],
-        help: "When the target was last seen to be as it should be",
-    },
-    keyless_metrics::Metric {
-        name: "keyless_issuer_last_verified_timestamp_seconds",
-        kind: "gauge",
-        labels: &["name"],
-        help: "When the documents were last seen from outside without an error that concerns everyone",
-    },
-    keyless_metrics::Metric {
-        name: "keyless_issuer_key_info",
-        kind: "gauge",
-        labels: &["name", "kid"],
-        help: "A published key",
-    },
-    keyless_metrics::Metric {
-        name: "keyless_issuer_findings",
-        kind: "gauge",
-        labels: &["name", "code", "severity"],
-        help: "Findings by code of docs/errors",
-    },
-];
-
-/// The text of the metrics.
-#[must_use]
-pub fn metrics(health: &Health) -> String {
-    let all = health.get();
-    let mut text = keyless_metrics::Text::new(METRICS);
-    #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
-    let number = |n: i64| n as f64;
-    text.begin("keyless_issuer_ready");
-    for (name, outcome) in &all {
-        text.sample(
-            &[("name", name), ("issuer", &outcome.issuer)],
-            f64::from(u8::from(outcome.ready().0)),
-        );
-    }
-    for (metric, pick) in [
-        (
-            "keyless_issuer_last_published_timestamp_seconds",
-            (|o| o.published) as fn(&Outcome) -> Option<i64>,
-        ),
-        ("keyless_issuer_last_verified_timestamp_seconds", |o| {
-            o.verified
-        }),
-    ] {
-        text.begin(metric);
-        for (name, outcome) in &all {
-            if let Some(at) = pick(outcome) {
-                text.sample(&[("name", name)], number(at));
-            }
-        }
-    }
-    text.begin("keyless_issuer_key_info");
-    for (name, outcome) in &all {
-        for kid in &outcome.keys {
-            text.sample(&[("name", name), ("kid", kid)], 1.0);
-        }
-    }
-    text.begin("keyless_issuer_findings");
-    for (name, outcome) in &all {
-        let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-        for finding in &outcome.findings {
-            *counts
-                .entry((finding.code.as_str(), finding.severity.as_str()))
-                .or_default() += 1;
-        }
-        for ((code, severity), count) in counts {
-            text.sample(
-                &[("name", name), ("code", code), ("severity", severity)],
-                number(count),
-            );
-        }
-    }
-    text.finish()
 }

@@ -35,6 +35,7 @@ pub mod publish;
 pub mod rotate;
 pub mod rotation;
 pub mod rules;
+pub mod safety;
 #[cfg(feature = "effects")]
 pub mod serve;
 #[cfg(feature = "effects")]

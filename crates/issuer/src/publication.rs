@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::catalogue::{Finding, Parties, Severity};
+use crate::safety::limits;
 use crate::verdict::verdicts;
 
 /// Group.
@@ -73,6 +74,14 @@ pub struct Outcome {
     pub verified: Option<i64>,
     /// The phase of a rotation that is under way.
     pub rotation: Option<String>,
+    /// Whether the last look found an error that concerns everyone; absent: nobody has looked.
+    pub broken: Option<bool>,
+    /// When the first of the served certificates ends.
+    pub certificate: Option<i64>,
+    /// When a key goes whose tokens a rotation still drains.
+    pub goes_early: Option<i64>,
+    /// Seconds between two looks.
+    pub interval: i64,
     /// Findings.
     pub findings: Vec<Finding>,
     /// Why nothing could be done.
@@ -125,6 +134,7 @@ pub fn status(outcome: &Outcome, generation: i64, before: Option<&Value>, now: i
         .into_iter()
         .map(|v| (v.party.as_str(), v.answer.as_str()))
         .collect();
+    let first = limits(outcome).into_iter().next();
     json!({
         "observedGeneration": generation,
         "issuer": outcome.issuer,
@@ -132,6 +142,8 @@ pub fn status(outcome: &Outcome, generation: i64, before: Option<&Value>, now: i
         "keyCount": outcome.keys.len(),
         "lastPublished": outcome.published.map(time),
         "lastVerified": outcome.verified.map(time),
+        "safeUntil": first.and_then(|l| l.at).map(time),
+        "safeUntilLimit": first.map(|l| l.by.as_str()),
         "rotation": outcome.rotation,
         "trust": answers,
         "findings": outcome.findings.iter().take(20).map(|f| json!({
@@ -190,6 +202,7 @@ pub fn crd() -> Value {
                     column("Ready", ".status.conditions[?(@.type==\"Ready\")].status", "string"),
                     column("Keys", ".status.keyCount", "integer"),
                     column("Verified", ".status.lastVerified", "date"),
+                    column("Safe-Until", ".status.safeUntil", "string"),
                     column("Rotation", ".status.rotation", "string"),
                     column("Age", ".metadata.creationTimestamp", "date"),
                 ],
@@ -220,6 +233,18 @@ mod tests {
         };
         let first = status(&outcome, 1, None, 1000);
         assert_eq!(first["conditions"][0]["status"], "True");
+        assert_eq!(
+            (&first["safeUntil"], &first["safeUntilLimit"]),
+            (&Value::Null, &json!("verification")),
+            "nobody has looked"
+        );
+        outcome.verified = Some(1000);
+        outcome.certificate = Some(2000);
+        let known = status(&outcome, 1, None, 1000);
+        assert_eq!(
+            (&known["safeUntil"], &known["safeUntilLimit"]),
+            (&json!("1970-01-01T00:33:20Z"), &json!("certificate"))
+        );
         assert_eq!(
             (&first["trust"]["Entra"], &first["trust"]["AWS"]),
             (&json!("no"), &json!("yes"))

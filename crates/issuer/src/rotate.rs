@@ -92,6 +92,9 @@ pub struct Progress {
     pub stay: Option<Stay>,
     /// What is dangerous.
     pub findings: Vec<Finding>,
+    /// Published keys that no API server has, and until when they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<(String, Option<i64>)>,
 }
 
 impl Rotator {
@@ -123,6 +126,7 @@ impl Rotator {
             moved: false,
             stay: advance.stay,
             findings: advance.findings,
+            kept: Vec::new(),
         })
     }
 
@@ -136,7 +140,7 @@ impl Rotator {
         for _ in 0..ROUNDS {
             let kept = self.state.load().await?.ok_or(RotateError::None)?;
             let (_, sets, complete) = self.heard().await;
-            self.publish(&kept.rotation, &sets, complete).await?;
+            let stays = self.publish(&kept.rotation, &sets, complete).await?;
             let (facts, ..) = self.facts(&kept.rotation).await;
             let advance = kept.rotation.advance(&facts, emergency);
             if advance.moved {
@@ -149,6 +153,7 @@ impl Rotator {
                 moved,
                 stay: advance.stay,
                 findings: advance.findings,
+                kept: stays,
             });
             // A new phase may demand another publication.
             if !again {
@@ -186,7 +191,7 @@ impl Rotator {
         rotation: &Rotation,
         sets: &[KeySet],
         complete: bool,
-    ) -> Result<(), RotateError> {
+    ) -> Result<Vec<(String, Option<i64>)>, RotateError> {
         let mut announced: Vec<Jwk> = Vec::new();
         if let Some(pem) = rotation
             .public_key
@@ -196,7 +201,9 @@ impl Rotator {
             announced.push(public_key("the rotation's new key", pem)?);
         }
         let retire = rotation.retired();
-        for place in &self.places {
+        let mut kept = Vec::new();
+        let wanted = |place: &&Place| rotation.publishes(place.issuer.as_str());
+        for place in self.places.iter().filter(wanted) {
             let wish = Wish {
                 issuer: &place.issuer,
                 owner: &self.owner,
@@ -209,9 +216,9 @@ impl Rotator {
                 self_federated: false,
                 now: unix_now(),
             };
-            publish(place.target.as_ref(), &wish).await?;
+            kept.extend(publish(place.target.as_ref(), &wish).await?.kept);
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// What every API server signs with, the key sets of those heard, and whether all were.

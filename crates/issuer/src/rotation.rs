@@ -209,6 +209,33 @@ impl Rotation {
         !matches!(self.phase, Phase::Aborted)
     }
 
+    /// Whether documents of `issuer` are kept published. When the issuer changes, each of the two
+    /// has documents while tokens of both may live; the one that goes must not be written again.
+    #[must_use]
+    pub fn publishes(&self, issuer: &str) -> bool {
+        match (self.kind, self.phase) {
+            (Kind::Key, _) => true,
+            (Kind::Issuer, Phase::Retire | Phase::Done) => issuer == self.new,
+            (Kind::Issuer, Phase::Aborted) => self.old.contains(issuer),
+            (Kind::Issuer, _) => true,
+        }
+    }
+
+    /// When an old key goes although tokens of it may live. `kept` are published keys that no API
+    /// server has, and until when they stay.
+    #[must_use]
+    pub fn goes_early(&self, kept: &[(String, Option<i64>)]) -> Option<i64> {
+        let needed = match self.phase {
+            Phase::Activate => i64::MAX,
+            Phase::Drain { since } => since.saturating_add(self.timing.drain),
+            _ => return None,
+        };
+        let old = kept.iter().filter(|(name, _)| self.old.contains(name));
+        old.filter_map(|(_, end)| *end)
+            .filter(|end| *end < needed)
+            .min()
+    }
+
     /// Goes as far as the facts allow. In an emergency nothing is waited for.
     pub fn advance(&self, facts: &Facts, emergency: bool) -> Advance {
         let mut rotation = self.clone();

@@ -10,6 +10,7 @@
 pub mod discovery;
 pub mod issuer;
 pub mod keys;
+pub mod old;
 pub mod outside;
 pub mod servers;
 pub mod token;

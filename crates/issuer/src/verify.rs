@@ -85,6 +85,8 @@ pub struct Row {
     pub content_type: Option<String>,
     /// Cache control.
     pub cache_control: Option<String>,
+    /// When the first certificate of the chain that was sent ends, seconds since 1970.
+    pub certificate_ends: Option<i64>,
 }
 
 /// One published key.
@@ -286,6 +288,7 @@ fn row(fetched: &Fetched) -> Row {
         bytes: answer.map(|a| a.body.len()),
         content_type: header("content-type"),
         cache_control: header("cache-control"),
+        certificate_ends: answer.and_then(|a| a.certificate),
     }
 }
 

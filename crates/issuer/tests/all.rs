@@ -14,6 +14,8 @@ mod clouds;
 mod killed;
 #[path = "all/killed_rotation.rs"]
 mod killed_rotation;
+#[path = "all/migration.rs"]
+mod migration;
 #[path = "all/publishing.rs"]
 mod publishing;
 #[path = "all/real.rs"]

@@ -2,15 +2,18 @@
 //! that would change that.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use keyless_issuer::cluster::ApiServer;
 use keyless_issuer::facts::Server;
 use keyless_issuer::fetch::unix_now;
 use keyless_issuer::flags::{self as advice, Distribution};
+use keyless_issuer::rules;
 use keyless_issuer::rules::servers::{Judged, judge};
 use keyless_issuer::verdict::{Answer, Verdict, verdicts};
 use keyless_issuer::verify::key_rows;
-use keyless_issuer::{Code, Party};
+use keyless_issuer::{Code, Finding, Party};
 use serde_json::json;
 
 use super::{Format, by_severity, print, servers, show};
@@ -27,6 +30,9 @@ pub struct Flags {
     /// Give the advice for this distribution only
     #[arg(long, value_enum)]
     distribution: Option<Choice>,
+    /// A file with the token of a running pod: whether API servers still take it after a change of the issuer
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
     /// Output for people or for programs
     #[arg(short, long, value_enum, default_value = "text")]
     output: Format,
@@ -59,7 +65,8 @@ impl Choice {
 pub async fn run(flags: &Flags) -> Result<Outcome> {
     let account = flags.servers.account()?;
     let mut seen: Vec<Server> = Vec::new();
-    for server in servers::servers(&flags.servers).await? {
+    let servers = servers::servers(&flags.servers).await?;
+    for server in &servers {
         seen.push(server.look(Some(&account)).await);
     }
     if seen
@@ -75,7 +82,11 @@ pub async fn run(flags: &Flags) -> Result<Outcome> {
             said.unwrap_or_default()
         )));
     }
-    let judged = judge(&seen, unix_now());
+    let mut judged = judge(&seen, unix_now());
+    if let Some(file) = &flags.token {
+        let refused = held(file, &servers, &judged).await?;
+        judged.findings.extend(refused);
+    }
     let mut sorted = judged.clone();
     sorted
         .findings
@@ -90,6 +101,28 @@ pub async fn run(flags: &Flags) -> Result<Outcome> {
         keyless_issuer::catalogue::worst(&sorted.findings),
         "the API servers",
     ))
+}
+
+/// What API servers say of a token that a pod holds.
+async fn held(file: &Path, servers: &[ApiServer], judged: &Judged) -> Result<Vec<Finding>> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+    let text = text.trim();
+    let audiences = rules::old::audiences(text);
+    let mut found = Vec::new();
+    for (server, said) in servers.iter().zip(&judged.said) {
+        let accepted = server.accepts(text, &audiences).await.map_err(|refused| {
+            anyhow::anyhow!(
+                "{} does not say whether it takes the token of {name} (it needs the verb create on tokenreviews): {}",
+                said.name,
+                refused.message
+            )
+        })?;
+        if !accepted {
+            found.extend(rules::old::refused(text, said, unix_now()));
+        }
+    }
+    Ok(found)
 }
 
 fn unheard<T>(answer: &Result<T, keyless_issuer::facts::Refused>) -> bool {

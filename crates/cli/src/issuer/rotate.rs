@@ -15,7 +15,7 @@ use keyless_issuer::fetch::{timestamp, unix_now};
 use keyless_issuer::flags::{self as advice, Distribution};
 use keyless_issuer::keygen::public_key;
 use keyless_issuer::rotate::{Place, Progress, RotateError, Rotator};
-use keyless_issuer::rotation::{Kind, Rotation, Timing, Todo};
+use keyless_issuer::rotation::{Kind, Phase, Rotation, Timing, Todo};
 use keyless_issuer::rules::servers::{Judged, judge};
 use keyless_issuer::state::{InCluster, InFile, State};
 use keyless_trust::Issuer;
@@ -355,6 +355,12 @@ fn people(progress: &Progress) -> Result<String> {
                 writeln!(
                     out,
                     "take the old --service-account-issuer off every API server"
+                )?;
+            }
+            (Some(Todo::Publish), Kind::Issuer) if rotation.phase == Phase::Retire => {
+                writeln!(
+                    out,
+                    "take the old issuer's documents away, and its trust at every cloud"
                 )?;
             }
             _ => {}

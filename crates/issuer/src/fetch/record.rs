@@ -32,6 +32,16 @@ impl Recorder {
         }
     }
 
+    /// When the first certificate of the chain ends, seconds since 1970.
+    pub fn ends(&self) -> Option<i64> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let chain = seen.chain.iter();
+        let certificates = chain.filter_map(|der| X509Certificate::from_der(der).ok());
+        certificates
+            .map(|(_, c)| c.validity().not_after.timestamp())
+            .min()
+    }
+
     /// Why the session failed.
     pub fn explain(&self, error: &std::io::Error) -> Reach {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -165,6 +165,33 @@ fn nothing_goes_on_blindly() {
 }
 
 #[test]
+fn an_old_key_that_goes_before_its_tokens_is_foreseen() {
+    let kept = |end| vec![("old".to_owned(), Some(end)), ("other".to_owned(), Some(1))];
+    let mut rotation = begun();
+    assert_eq!(rotation.goes_early(&kept(5)), None);
+    rotation.phase = Phase::Activate;
+    assert_eq!(rotation.goes_early(&kept(5)), Some(5));
+    rotation.phase = Phase::Drain { since: 0 };
+    assert_eq!(rotation.goes_early(&kept(999)), Some(999));
+    assert_eq!(rotation.goes_early(&kept(1000)), None);
+    rotation.phase = Phase::Retire;
+    assert_eq!(rotation.goes_early(&kept(5)), None);
+}
+
+#[test]
+fn an_issuer_that_goes_is_not_published_again() {
+    let mut rotation = Rotation::begin(Kind::Issuer, names(&["old"]), "new".into(), TIMING, 0);
+    let published = |r: &Rotation| ["old", "new"].map(|i| r.publishes(i));
+    assert_eq!(published(&rotation), [true, true]);
+    rotation.phase = Phase::Drain { since: 0 };
+    assert_eq!(published(&rotation), [true, true]);
+    rotation.phase = Phase::Retire;
+    assert_eq!(published(&rotation), [false, true]);
+    rotation.phase = Phase::Aborted;
+    assert_eq!(published(&rotation), [true, false]);
+}
+
+#[test]
 fn the_state_survives_its_text() {
     let rotation = begun()
         .advance(&facts(&["new", "old"], &["old"], &["old"], 10), false)

@@ -1,8 +1,8 @@
 //! Every row of the catalogue's families K and P that one machine can produce, produced by real
 //! servers, and found under its code and no other.
 //!
-//! Not here: P2 and P18 (beside their targets and in the plan's own tests), K10 (on a real API
-//! server), K17 (the command's own test).
+//! Not here: P2 and P18 (beside their targets and in the plan's own tests), K10 (with the change of
+//! the issuer, and on a real API server), K17 (the command's own test).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -17,6 +17,7 @@ use keyless_issuer::fetch::unix_now;
 use keyless_issuer::keygen::{Format, KeyKind, SigningKey, write_new};
 use keyless_issuer::rotate::{Place, Rotator};
 use keyless_issuer::rotation::{Kind, Phase, Rotation, Timing};
+use keyless_issuer::rules::old;
 use keyless_issuer::rules::servers::judge;
 use keyless_issuer::state::InCluster;
 use keyless_issuer::target::directory::Directory;
@@ -235,11 +236,29 @@ async fn from_the_default_issuer_to_a_change_of_keys() {
     let clouds = verdicts(&judged.findings).into_iter().take(3);
     assert!(clouds.into_iter().all(|v| v.answer == Answer::No));
 
-    // 2. Flags changed, the old issuer still accepted.
+    // 2. Flags changed, first without a thought for the pods that run: K10.
+    let held = server(&cluster, 0).await;
+    let held = held.mint(&account()).await.unwrap().token;
+    let takes = async |cluster: &Replicas| {
+        let server = server(cluster, 0).await;
+        server.accepts(&held, &old::audiences(&held)).await.unwrap()
+    };
+    assert!(takes(&cluster).await);
+    cluster
+        .restart(0, &signing(&[&issuer], &[&old_pub], &old_key))
+        .await
+        .unwrap();
+    assert!(!takes(&cluster).await);
+    let judged = look(server(&cluster, 0).await).await;
+    let finding = old::refused(&held, &judged.said[0], unix_now()).unwrap();
+    assert_eq!(finding.code, Code::K10, "{finding}");
+
+    // Then with the old issuer still accepted.
     cluster
         .restart(0, &signing(&[&issuer, DEFAULT], &[&old_pub], &old_key))
         .await
         .unwrap();
+    assert!(takes(&cluster).await);
     let judged = look(server(&cluster, 0).await).await;
     assert_eq!(judged.issuer(), Some(issuer.as_str()));
     assert!(judged.complete(), "{judged:#?}");
@@ -614,6 +633,17 @@ async fn kept_by_an_object() {
         text.contains("keyless_issuer_key_info{name=\"main\",kid="),
         "{text}"
     );
+    let left = |limit: &str| {
+        let text = keyless_issuer::keep::metrics(&health);
+        let start =
+            format!("keyless_issuer_time_until_unsafe_seconds{{name=\"main\",limit=\"{limit}\"}} ");
+        let found = text.lines().find_map(|l| l.strip_prefix(&start));
+        found.map(|n| n.parse::<f64>().unwrap())
+    };
+    assert!(left("verification").unwrap() > 0.0 && left("finding").is_none());
+    // The site's certificate ends in 2049.
+    assert!(left("certificate").unwrap() > 24.0 * 3600.0);
+    assert_eq!(ready["status"]["safeUntilLimit"], "verification");
     // The site goes down: the object says so, and the published files stay.
     drop(site);
     let broken = until("broken", |o| {
@@ -628,6 +658,8 @@ async fn kept_by_an_object() {
         broken["status"]["lastVerified"].is_string(),
         "when it was last good is kept"
     );
+    assert_eq!(broken["status"]["safeUntilLimit"], "finding");
+    assert_eq!(left("finding"), Some(0.0));
     assert!(root.join("openid/v1/jwks").exists());
     task.abort();
 }
