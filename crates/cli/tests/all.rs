@@ -15,6 +15,8 @@ mod documents;
 mod install;
 #[path = "all/issuer.rs"]
 mod issuer;
+#[path = "all/rotate.rs"]
+mod rotate;
 #[path = "all/support.rs"]
 mod support;
 #[path = "all/takeover.rs"]
