@@ -121,6 +121,9 @@ impl Exchange {
                 .tls_backend_preconfigured(tls.clone())
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
+                // As Go's clients write them: a webhook behind a store may compare bytes, though
+                // names have no case (RFC 9110, 5.1).
+                .http1_title_case_headers()
                 .connect_timeout(options.connect)
                 .pool_idle_timeout(Duration::from_secs(60))
                 .pool_max_idle_per_host(8)

@@ -43,6 +43,30 @@ async fn a_redirect_is_an_answer() {
     assert_eq!(answer.status(), 302);
 }
 
+/// For peers that compare bytes, as those written against Go's clients may.
+#[tokio::test]
+async fn header_names_are_written_as_go_writes_them() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let head = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let mut request = get(&url, DIRECT);
+    request
+        .headers_mut()
+        .insert("x-vault-kind", http::HeaderValue::from_static("json"));
+    exchange().send(request).await.unwrap();
+    let head = head.await.unwrap();
+    assert!(head.contains("\r\nX-Vault-Kind: json\r\n"), "{head}");
+}
+
 #[tokio::test]
 async fn an_answer_larger_than_allowed_is_refused_and_names_no_query() {
     for answer in [
