@@ -118,7 +118,7 @@ impl KeyVault {
                     .as_ref()
                     .is_some_and(|a| a.is_denied_by_role()) =>
             {
-                Ok(Validation::Unknown(
+                Ok(Validation::Undetermined(
                     "the login works; no role on the whole vault allows reading secrets, one on \
                      single secrets may"
                         .into(),

@@ -464,6 +464,15 @@ async fn azure_roles(world: World) -> Result<()> {
         message.contains("[Z20]") && message.contains("Key Vault Secrets User"),
         "{message}"
     );
+    // The store cannot know of roles on single secrets, and says so.
+    w.again("SecretStore", "azure", "looked").await?;
+    w.api
+        .until("SecretStore", &w.ns, "azure", "unknown, and why", |s| {
+            let (status, reason, message) = keyless_scenarios::api::ready(s);
+            (&*status, &*reason) == ("True", "ValidationUnknown")
+                && message.contains("one on single secrets may")
+        })
+        .await?;
     azure.assign_role(
         &vault,
         &identity.object_id,
