@@ -141,3 +141,57 @@ fn has(program: &str) -> bool {
         .output()
         .is_ok_and(|o| o.status.success())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+
+    fn outcome(lines: &[&str]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for line in lines {
+            outcome.note(line);
+        }
+        outcome
+    }
+
+    fn never(_: &[String]) -> std::process::Command {
+        panic!("nothing may be run again")
+    }
+
+    #[test]
+    fn what_cargo_prints_is_read() {
+        let seen = outcome(&[
+            "running 2 tests",
+            "test a::b ... ok",
+            "test a::c ... FAILED",
+            "test result: FAILED. 1 passed; 1 failed",
+        ]);
+        assert_eq!(seen.ok, ["a::b"]);
+        assert_eq!(seen.failed, ["a::c"]);
+        assert_eq!(seen.open, 0);
+    }
+
+    #[test]
+    fn a_crash_or_many_failures_are_not_tried_again() {
+        let crashed = outcome(&["running 2 tests", "test a ... FAILED"]);
+        assert!(!crashed.passes_alone(never).unwrap());
+        let none = outcome(&["running 0 tests", "test result: ok."]);
+        assert!(!none.passes_alone(never).unwrap());
+        let mut many = none;
+        many.failed = vec!["a".into(); super::UNSTEADY + 1];
+        assert!(!many.passes_alone(never).unwrap());
+    }
+
+    /// As when a failed doc test is not among the tests that are run again.
+    #[test]
+    fn a_test_that_does_not_run_again_has_not_passed() {
+        let mut first = outcome(&["running 1 test", "test result: FAILED."]);
+        first.failed = vec!["a".into()];
+        let ran = |_: &[String]| {
+            let mut cargo = std::process::Command::new("echo");
+            cargo.arg("test b ... ok");
+            cargo
+        };
+        assert!(!first.passes_alone(ran).unwrap());
+    }
+}

@@ -36,7 +36,9 @@ pub async fn config(flags: &Flags) -> Result<kube::Config> {
     if flags.context.is_some() || std::env::var_os("KUBECONFIG").is_some() {
         return kube::Config::from_kubeconfig(&options)
             .await
-            .context("cannot use the kubeconfig of the environment");
+            .context(
+                "cannot use the kubeconfig of the environment: correct KUBECONFIG, or give --kubeconfig and --context",
+            );
     }
     kube::Config::infer().await.context(
         "no cluster found: give --kubeconfig, set KUBECONFIG, or run in a pod with a service account. `keyless sandbox` needs none",

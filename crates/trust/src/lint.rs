@@ -5,7 +5,8 @@
 //! Refuses: judging one token against one rule, which is the evaluator's business, and anything
 //! that needs a call.
 //!
-//! A statement whose `Sid` begins with `Search` says that a wide resource is meant.
+//! A statement whose `Sid` begins with `Search` says that a wide resource is meant; it is believed for
+//! the actions of a search only.
 
 mod aws;
 mod azure;

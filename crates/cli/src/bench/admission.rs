@@ -149,7 +149,7 @@ async fn configure(load: &Load, port: u16) -> Result<()> {
     let configuration = json!({
         "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": NAME},
         "webhooks": [{
-            "name": "aws.injection.keyless.io",
+            "name": "aws.injection.keyless.dev",
             "clientConfig": {"url": format!("https://127.0.0.1:{port}/inject/aws")},
             "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
             "failurePolicy": "Fail", "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1"],
@@ -276,7 +276,7 @@ impl HookTimes {
         let mut times = Self::default();
         for line in text
             .lines()
-            .filter(|l| l.contains("aws.injection.keyless.io"))
+            .filter(|l| l.contains("aws.injection.keyless.dev"))
         {
             let Some(rest) =
                 line.strip_prefix("apiserver_admission_webhook_admission_duration_seconds_")

@@ -250,7 +250,7 @@ webhooks:
         let name = cloud.as_str();
         let _ = write!(
             out,
-            "  - name: {name}.injection.keyless.io
+            "  - name: {name}.injection.keyless.dev
     clientConfig:
       service: {{name: keyless-webhook, namespace: {namespace}, path: /inject/{name}, port: 443}}
     rules:

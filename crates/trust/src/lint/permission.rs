@@ -15,6 +15,15 @@ const UNBOUND: [&str; 4] = [
     "secretsmanager:GetRandomPassword",
 ];
 
+/// Actions that a search without a path reads everything with. A statement that says it is a search
+/// may have these on a wide resource, and no other.
+const SEARCHING: [&str; 4] = [
+    "secretsmanager:GetSecretValue",
+    "ssm:GetParameter",
+    "ssm:GetParameters",
+    "ssm:GetParametersByPath",
+];
+
 /// A permission policy and where its statements stand.
 pub(super) struct Permission<'a> {
     pub(super) sheet: &'a Sheet<'a>,
@@ -84,10 +93,10 @@ impl Permission<'_> {
             let observed = format!("{word} in Resource {text}");
             found.push(self.at(index, "L4", Severity::Error, observed));
         }
-        let meant = s.sid.as_ref().is_some_and(|sid| sid.starts_with("Search"));
-        let unbound = |a: &String| UNBOUND.iter().any(|u| u.eq_ignore_ascii_case(a));
-        let reads = s.actions.negated || !s.actions.items.iter().all(unbound);
-        if is_wide(text) && reads && !meant {
+        let search = s.sid.as_ref().is_some_and(|sid| sid.starts_with("Search"));
+        let among = |list: &[&str], a: &String| list.iter().any(|l| l.eq_ignore_ascii_case(a));
+        let meant = |a: &String| among(&UNBOUND, a) || search && among(&SEARCHING, a);
+        if is_wide(text) && (s.actions.negated || !s.actions.items.iter().all(meant)) {
             let actions = s.actions.items.join(", ");
             found.push(
                 self.at(

@@ -284,7 +284,7 @@ impl<'a> Linter<'a> {
     fn project_role(&self, block: &Block, found: &mut Vec<Finding>) {
         let role = self.module.text(block, "role").unwrap_or_default();
         let narrowed = block.inner("condition").next().is_some();
-        if role.starts_with("roles/secretmanager.") && !narrowed && !self.is_search(block) {
+        if role.starts_with("roles/secretmanager.") && !narrowed && !is_search(block, &role) {
             found.push(
                 self.at(
                     block,
@@ -302,14 +302,6 @@ impl<'a> Linter<'a> {
             }
         }
         self.member(block, found);
-    }
-
-    /// A name that begins with `search` says that the width is meant.
-    fn is_search(&self, block: &Block) -> bool {
-        block
-            .labels
-            .get(1)
-            .is_some_and(|name| name.starts_with("search"))
     }
 
     fn member(&self, block: &Block, found: &mut Vec<Finding>) {
@@ -437,4 +429,15 @@ fn line(block: &Block, argument: Option<&str>) -> usize {
     argument
         .and_then(|name| block.attribute(name))
         .map_or(block.line, |a| a.line)
+}
+
+/// A member whose name begins with `search` says that the width is meant; that holds for the roles
+/// that a search needs, and for no other.
+fn is_search(block: &Block, role: &str) -> bool {
+    let named = block.labels.get(1);
+    named.is_some_and(|name| name.starts_with("search"))
+        && matches!(
+            role,
+            "roles/secretmanager.secretAccessor" | "roles/secretmanager.viewer"
+        )
 }

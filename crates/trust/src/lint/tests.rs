@@ -298,6 +298,39 @@ fn near_misses_of_annotations() {
     }
 }
 
+/// Saying that a permission is for a search must not hide what no search needs.
+#[test]
+fn a_search_is_believed_for_what_a_search_needs_only() {
+    let policy = |sid: &str, actions: &str| {
+        let statement = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Sid": "{sid}", "Effect": "Allow", "Action": {actions}, "Resource": "*"}}]}}"#
+        );
+        codes("policy.json", &statement).contains(&"L6")
+    };
+    assert!(!policy(
+        "SearchSecrets",
+        r#""secretsmanager:GetSecretValue""#
+    ));
+    assert!(policy("Secrets", r#""secretsmanager:GetSecretValue""#));
+    for actions in [
+        r#""*""#,
+        r#""secretsmanager:*""#,
+        r#"["secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"]"#,
+    ] {
+        assert!(policy("SearchSecrets", actions), "{actions}");
+    }
+
+    let member = |name: &str, role: &str| {
+        let text = format!(
+            "resource \"google_project_iam_member\" \"{name}\" {{\n  project = \"p\"\n  role = \"{role}\"\n  member = \"serviceAccount:a@p.iam.gserviceaccount.com\"\n}}\n"
+        );
+        codes("a.tf", &text).contains(&"L6")
+    };
+    assert!(!member("search_p", "roles/secretmanager.secretAccessor"));
+    assert!(member("read_p", "roles/secretmanager.secretAccessor"));
+    assert!(member("search_p", "roles/secretmanager.admin"));
+}
+
 proptest::proptest! {
     #[test]
     fn never_panics(name in "a\\.(tf|json|yaml|hcl)", text in "([a-zA-Z]+|[\\[\\]{}\":,=\n -]|Statement|apiVersion|kind|bindings|oidc){0,30}") {

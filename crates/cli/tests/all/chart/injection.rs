@@ -65,7 +65,10 @@ fn only_the_clouds_that_are_asked_for_are_called() {
         .collect();
     assert_eq!(
         hooks,
-        ["azure.injection.keyless.io", "google.injection.keyless.io"]
+        [
+            "azure.injection.keyless.dev",
+            "google.injection.keyless.dev"
+        ]
     );
     for (set, reason) in [
         (injecting("azure"), "azureTenantId"),
