@@ -10,6 +10,7 @@
 mod cloud;
 mod documents;
 mod facts;
+mod failure;
 mod objects;
 mod said;
 mod show;
@@ -21,6 +22,7 @@ use crate::catalogue;
 use crate::plan::Identity;
 
 pub use facts::{Described, Facts, OutsideFacts, OutsideFinding, TokenFact, Unseen};
+pub use failure::{Account, Failure, Presented, place, sharpen};
 pub use show::{html, text};
 
 /// The links in the order in which a sync passes them.
@@ -162,6 +164,8 @@ struct Findings {
     proven: Vec<Verdict>,
     /// What is worth knowing and breaks nothing.
     further: Vec<Verdict>,
+    /// Why a token may be out of its time, where somebody says that it is.
+    short: Vec<Verdict>,
 }
 
 impl Findings {
@@ -184,7 +188,7 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     let broken = if ready {
         None
     } else {
-        choose(&mut found.proven, said.clone())
+        choose(&mut found, said.clone())
     };
     let mut further = found.further;
     if let Some(broken) = &broken {
@@ -204,24 +208,14 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
 }
 
 /// The first broken link: what was said, made finer by what facts prove.
-fn choose(proven: &mut Vec<Verdict>, said: Option<Verdict>) -> Option<Verdict> {
-    proven.sort_by_key(|v| rank(v.link));
+fn choose(found: &mut Findings, said: Option<Verdict>) -> Option<Verdict> {
     let Some(said) = said else {
+        let proven = &mut found.proven;
+        proven.sort_by_key(|v| rank(v.link));
         return (!proven.is_empty()).then(|| proven.remove(0));
     };
-    let documents = [Link::IssuerDocument, Link::Keys];
-    let finer = |v: &Verdict| {
-        let own = [Link::Manifest, Link::Store, Link::Kubernetes, Link::Token];
-        let before = own.contains(&v.link) && rank(v.link) < rank(said.link);
-        let same = v.link == said.link;
-        let fetched = documents.contains(&v.link) && documents.contains(&said.link);
-        // Another text of the issuer is a matter of the trust object, whoever got it wrong.
-        let issuer = matches!(v.code, "K1" | "K2") && said.link == Link::TrustObject;
-        before || same || fetched || issuer
-    };
-    match proven.iter().position(finer) {
-        Some(at) => {
-            let mut better = proven.remove(at);
+    match finer(found, said.link, said.code) {
+        Some(mut better) => {
             // What the provider itself said stays beside what facts add.
             if better.code == said.code && better.required.is_none() {
                 better.required = said.required;
@@ -230,6 +224,31 @@ fn choose(proven: &mut Vec<Verdict>, said: Option<Verdict>) -> Option<Verdict> {
         }
         None => Some(said),
     }
+}
+
+/// What facts prove beyond a refusal at `said` with `code`; taken out of what was found.
+fn finer(found: &mut Findings, said: Link, code: &str) -> Option<Verdict> {
+    // Whoever says that a token is out of its time does not know how long it was to live.
+    if matches!(code, "K11" | "Z7" | "G6") {
+        found.proven.append(&mut found.short);
+    }
+    found.proven.sort_by_key(|v| rank(v.link));
+    let documents = [Link::IssuerDocument, Link::Keys];
+    let own = [Link::Manifest, Link::Store, Link::Kubernetes, Link::Token];
+    let finer = |v: &Verdict| {
+        let before = own.contains(&v.link) && rank(v.link) < rank(said);
+        let same = v.link == said;
+        let fetched = documents.contains(&v.link) && documents.contains(&said);
+        // Another text of the issuer is a matter of the trust object, whoever got it wrong. A
+        // provider that complains of something else knows the issuer.
+        let unknown = matches!(code, "A1" | "Z1" | "Z4" | "G5" | "V4");
+        let issuer = matches!(v.code, "K1" | "K2") && said == Link::TrustObject && unknown;
+        // A signature that nobody can read is no token to some.
+        let signature = v.code == "K6" && code == "K16";
+        before || same || fetched || issuer || signature
+    };
+    let at = found.proven.iter().position(finer)?;
+    Some(found.proven.remove(at))
 }
 
 fn chain(

@@ -22,7 +22,7 @@ use crate::gcp::PoolProvider;
 use crate::trust::{Issuer, ServiceAccount};
 
 pub use access::{Access, Grant, Place, Scope, Verb, Why};
-pub use derive::plan;
+pub use derive::{identity, plan};
 pub use inventory::{Inventory, InventoryError};
 pub use options::{Aws, Azure, Google, Options, Platform};
 

@@ -11,7 +11,8 @@ use crate::plan::{Cloud, GoogleLogin, VaultMethod};
 
 pub(super) fn judge(subject: &Subject<'_>, found: &mut Findings) {
     // Where nobody fetches the documents they cannot break the chain.
-    if !is_fetched(subject) {
+    let cloud = subject.identity.as_ref().map(|i| &i.cloud);
+    if !is_fetched(cloud) {
         return;
     }
     let tokens = &subject.facts.tokens;
@@ -19,12 +20,12 @@ pub(super) fn judge(subject: &Subject<'_>, found: &mut Findings) {
     let claim = |name: &str| minted.and_then(|t| t.claims.get(name)?.as_str());
     let before = found.proven.len();
     let issuer = claim("iss").or(subject.facts.issuer.as_deref());
-    let legacy = issuer == Some("kubernetes/serviceaccount");
+    let legacy = issuer == Some(super::token::LEGACY);
     // Whoever read the key set from outside has judged the host, too.
     let outside = subject.facts.outside.as_ref();
     let reached = outside.is_some_and(|outside| outside.keys.is_some());
     if let Some(issuer) = issuer.filter(|_| !legacy && !reached) {
-        private(subject, issuer, found);
+        private(cloud, issuer, found);
     }
     if let (Some(iss), Some(served)) = (claim("iss"), subject.facts.issuer.as_deref())
         && iss != served
@@ -87,8 +88,8 @@ pub(super) fn judge(subject: &Subject<'_>, found: &mut Findings) {
 }
 
 /// Vault's kubernetes method asks the cluster; GKE's pool knows its clusters.
-fn is_fetched(subject: &Subject<'_>) -> bool {
-    match subject.identity.as_ref().map(|i| &i.cloud) {
+pub(super) fn is_fetched(cloud: Option<&Cloud>) -> bool {
+    match cloud {
         Some(Cloud::Vault { method, .. }) => *method == VaultMethod::Jwt,
         Some(Cloud::Google { by, .. }) => matches!(by, GoogleLogin::Pool(_)),
         Some(_) => true,
@@ -97,8 +98,7 @@ fn is_fetched(subject: &Subject<'_>) -> bool {
 }
 
 /// An issuer that no cloud can reach. Vault may be able to.
-fn private(subject: &Subject<'_>, issuer: &str, found: &mut Findings) {
-    let cloud = subject.identity.as_ref().map(|i| &i.cloud);
+pub(super) fn private(cloud: Option<&Cloud>, issuer: &str, found: &mut Findings) {
     if matches!(cloud, Some(Cloud::Vault { .. })) {
         return;
     }

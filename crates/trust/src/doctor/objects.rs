@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keyless_api::SecretStoreSpec;
 use keyless_fault::Link;
 use serde_json::{Value, json};
 
@@ -254,30 +255,64 @@ fn store(subject: &Subject<'_>, found: &mut Findings) {
                 .push(Verdict::new("O7", name_of(store), note.text.clone()));
         }
     }
-    let aws = store.pointer("/spec/provider/aws");
-    if aws.is_some_and(|a| text(a, "/region").is_empty()) {
+    fields(&name_of(store), &Fields::of_document(store), found);
+}
+
+/// The fields of a store that rules look at, taken from its document or from its typed spec.
+pub(super) struct Fields<'a> {
+    /// Region of AWS.
+    region: Option<&'a str>,
+    /// URL of a Key Vault.
+    vault: Option<&'a str>,
+    /// The audience of a pool's provider.
+    audience: Option<&'a str>,
+}
+
+impl<'a> Fields<'a> {
+    fn of_document(store: &'a Value) -> Self {
+        let provider = store.pointer("/spec/provider");
+        let spec = |name: &str| provider.and_then(|p| p.get(name));
+        Self {
+            region: spec("aws").map(|aws| text(aws, "/region")),
+            vault: spec("azurekv").map(|azure| text(azure, "/vaultUrl")),
+            audience: spec("gcpsm")
+                .map(|google| text(google, "/auth/workloadIdentityFederation/audience")),
+        }
+    }
+
+    pub(super) fn of_spec(spec: &'a SecretStoreSpec) -> Self {
+        let provider = &spec.provider;
+        let google = provider.gcpsm.as_ref().and_then(|g| g.auth.as_ref());
+        let pool = google.and_then(|auth| auth.workload_identity_federation.as_ref());
+        Self {
+            region: provider.aws.as_ref().map(|aws| aws.region.as_str()),
+            vault: provider.azurekv.as_ref().map(|a| a.vault_url.as_str()),
+            audience: pool.and_then(|pool| pool.audience.as_deref()),
+        }
+    }
+}
+
+/// What a store's own fields show.
+pub(super) fn fields(name: &str, fields: &Fields<'_>, found: &mut Findings) {
+    if fields.region == Some("") {
         found.proven.push(
-            Verdict::new("A12", name_of(store), "region is empty")
-                .required("region, such as eu-central-1"),
+            Verdict::new("A12", name, "region is empty").required("region, such as eu-central-1"),
         );
     }
-    let spec = |pointer: &str| text(store, &format!("/spec/provider{pointer}"));
-    let url = spec("/azurekv/vaultUrl");
-    let azure = store.pointer("/spec/provider/azurekv").is_some();
-    if azure && !url.starts_with("https://") {
+    if let Some(url) = fields.vault
+        && !url.starts_with("https://")
+    {
         found.proven.push(
-            Verdict::new("Z22", name_of(store), format!("vaultUrl {url:?}"))
+            Verdict::new("Z22", name, format!("vaultUrl {url:?}"))
                 .at(Link::Store)
                 .required("https://NAME.vault.azure.net"),
         );
     }
-    google_audience(store, found);
+    google_audience(name, fields.audience.unwrap_or_default(), found);
 }
 
 /// The audience of a pool's provider has a form that can be looked at.
-fn google_audience(store: &Value, found: &mut Findings) {
-    let federation = "/spec/provider/gcpsm/auth/workloadIdentityFederation";
-    let audience = text(store, &format!("{federation}/audience"));
+fn google_audience(store: &str, audience: &str, found: &mut Findings) {
     if audience.is_empty() {
         return;
     }
@@ -285,13 +320,12 @@ fn google_audience(store: &Value, found: &mut Findings) {
     let observed = format!("audience {audience}");
     match crate::gcp::PoolProvider::parse(audience) {
         Ok(_) => {}
-        Err(crate::gcp::NameError::ProjectId(_)) => found.proven.push(
-            Verdict::new("G1", name_of(store), observed)
-                .required("the project's number, not its id"),
-        ),
+        Err(crate::gcp::NameError::ProjectId(_)) => found
+            .proven
+            .push(Verdict::new("G1", store, observed).required("the project's number, not its id")),
         Err(_) => found
             .proven
-            .push(Verdict::new("G2", name_of(store), observed).required(form)),
+            .push(Verdict::new("G2", store, observed).required(form)),
     }
 }
 
@@ -306,9 +340,21 @@ fn account(subject: &Subject<'_>, found: &mut Findings) {
             .push(Verdict::new("K19", name, "it does not exist").at(Link::Token));
         return;
     }
-    let Some(annotations) = subject.annotations() else {
-        return;
-    };
+    if let Some(annotations) = subject.annotations() {
+        annotated(identity, subject.names_account(), &annotations, found);
+    }
+}
+
+/// What the annotations of the service account show, which the store names (`named`) or which is
+/// the operator's.
+pub(super) fn annotated(
+    identity: &Identity,
+    named: bool,
+    annotations: &BTreeMap<String, String>,
+    found: &mut Findings,
+) {
+    let ServiceAccount { namespace, name } = &identity.account;
+    let name = format!("ServiceAccount {namespace}/{name}");
     let set = |key: &str| annotations.get(key).filter(|v| !v.is_empty());
     let wanted: &[&str] = match &identity.cloud {
         Cloud::Aws { .. } => &[ROLE],
@@ -329,7 +375,6 @@ fn account(subject: &Subject<'_>, found: &mut Findings) {
             continue;
         }
         // The operator's own account may have its role by other means.
-        let named = subject.names_account();
         let near = annotations.keys().find(|k| near_miss(k, key));
         match (near, *key) {
             (Some(near), _) => found.proven.push(
@@ -349,7 +394,7 @@ fn account(subject: &Subject<'_>, found: &mut Findings) {
         }
     }
     if let Cloud::Azure { tenant: None, .. } = &identity.cloud
-        && subject.names_account()
+        && named
         && set(TENANT).is_none()
         && set(CLIENT).is_some()
     {

@@ -58,7 +58,7 @@ fn layer(text: &str) -> Option<&'static catalogue::Row> {
 }
 
 /// Some refusals come from several links; the text tells which.
-fn link(row: &catalogue::Row, text: &str) -> Link {
+pub(super) fn link(row: &catalogue::Row, text: &str) -> Link {
     let exchange = text.contains("sts:AssumeRoleWithWebIdentity");
     match row.code {
         "A6" if !exchange => Link::Permission,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyless_api::SecretStoreSpec;
 use keyless_fault::ObjectRef;
 
 use super::access::{Access, Grant, Why};
@@ -65,6 +66,40 @@ pub fn plan(inventory: &Inventory, options: &Options) -> Plan {
         issuer: options.issuer.clone(),
         identities,
         notes: notes.into_iter().collect(),
+    }
+}
+
+/// Who logs in by the store `store` for a reader in `namespace`: an identity without a grant, from
+/// the store alone. `None` where no token of a service account is shown.
+#[must_use]
+pub fn identity(
+    store: &ObjectRef,
+    spec: &SecretStoreSpec,
+    namespace: &str,
+    annotation: &dyn Fn(&ServiceAccount, &str) -> Option<String>,
+    options: &Options,
+) -> Option<Identity> {
+    let context = Context {
+        annotation,
+        options,
+        store,
+        spec,
+        namespace,
+    };
+    match context.login() {
+        Login::Keyless {
+            account,
+            audience,
+            cloud,
+        } => Some(Identity {
+            name: String::new(),
+            account,
+            audience,
+            cloud,
+            grants: Vec::new(),
+            stores: BTreeSet::new(),
+        }),
+        Login::Other(_) => None,
     }
 }
 
@@ -163,10 +198,13 @@ fn one(
             Err(error) => return note("O7", format!("{kind} {name}: {error}")),
         }
     }
+    let annotation =
+        |account: &ServiceAccount, key: &str| inventory.annotation(account, key).map(str::to_owned);
     let context = Context {
-        inventory,
+        annotation: &annotation,
         options,
-        store,
+        store: &store.object,
+        spec: &store.spec,
         namespace: &external.namespace,
     };
     let (account, audience, cloud) = match context.login() {

@@ -13,7 +13,7 @@ use super::reads::{Wanted, literal_prefix};
 impl Context<'_> {
     /// The permissions that a read needs there; an error says why it cannot be told.
     pub(super) fn access(&self, wanted: &Wanted<'_>) -> Result<Vec<Access>, String> {
-        let provider = &self.store.spec.provider;
+        let provider = &self.spec.provider;
         match provider {
             SecretStoreProvider { aws: Some(aws), .. } => aws_access(aws, wanted),
             SecretStoreProvider {

@@ -5,7 +5,9 @@ use keyless_api::{
     SecretStoreProvider, ServiceAccountSelector, VaultProvider,
 };
 
-use super::inventory::{Inventory, Store};
+use keyless_api::SecretStoreSpec;
+use keyless_fault::ObjectRef;
+
 use super::options::{Options, Platform};
 use super::{Cloud, GoogleLogin, VaultMethod};
 use crate::aws::Arn;
@@ -26,16 +28,20 @@ pub(super) enum Login {
 
 /// What must be known to understand a store.
 pub(super) struct Context<'a> {
-    pub(super) inventory: &'a Inventory,
+    /// An annotation of a service account that is set and not empty.
+    pub(super) annotation: &'a dyn Fn(&ServiceAccount, &str) -> Option<String>,
     pub(super) options: &'a Options,
-    pub(super) store: &'a Store,
+    /// The store.
+    pub(super) store: &'a ObjectRef,
+    /// Its spec.
+    pub(super) spec: &'a SecretStoreSpec,
     /// Namespace of the ExternalSecret.
     pub(super) namespace: &'a str,
 }
 
 impl Context<'_> {
     pub(super) fn login(&self) -> Login {
-        let provider = &self.store.spec.provider;
+        let provider = &self.spec.provider;
         match provider {
             SecretStoreProvider { aws: Some(aws), .. } => self.aws(aws),
             SecretStoreProvider {
@@ -59,14 +65,14 @@ impl Context<'_> {
     /// The account that a selector names: a SecretStore's is in its own namespace, that of a
     /// ClusterSecretStore where it says, else in the namespace that asks.
     fn account(&self, selector: &ServiceAccountSelector) -> ServiceAccount {
-        let own = self.store.object.namespace.as_deref();
+        let own = self.store.namespace.as_deref();
         let named = selector.namespace.as_deref().filter(|n| !n.is_empty());
         let namespace = own.or(named).unwrap_or(self.namespace);
         ServiceAccount::new(namespace, selector.name.clone())
     }
 
     fn annotation(&self, account: &ServiceAccount, key: &str) -> Option<String> {
-        self.inventory.annotation(account, key).map(str::to_owned)
+        (self.annotation)(account, key)
     }
 
     fn aws(&self, spec: &AwsProvider) -> Login {
