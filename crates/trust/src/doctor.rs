@@ -12,6 +12,7 @@ mod documents;
 mod facts;
 mod failure;
 mod objects;
+mod pod;
 mod said;
 mod show;
 mod token;
@@ -21,7 +22,7 @@ use keyless_fault::Link;
 use crate::catalogue;
 use crate::plan::Identity;
 
-pub use facts::{Described, Facts, OutsideFacts, OutsideFinding, TokenFact, Unseen};
+pub use facts::{Described, Facts, InjectionFact, OutsideFacts, OutsideFinding, TokenFact, Unseen};
 pub use failure::{Account, Failure, Presented, place, sharpen};
 pub use show::{html, text};
 
@@ -183,7 +184,14 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     token::judge(&subject, &mut found);
     documents::judge(&subject, &mut found);
     cloud::judge(&subject, &mut found);
-    let said = said::judge(&subject);
+    let mut said = said::judge(&subject);
+    // A pod names no store: what a store would say, its own manifest says.
+    if let Some(said) = said
+        .as_mut()
+        .filter(|s| subject.is_pod() && s.link == Link::Store)
+    {
+        said.link = Link::Manifest;
+    }
     let ready = said.is_none() && subject.is_ready();
     let broken = if ready {
         None
@@ -199,7 +207,13 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     }
     Diagnosis {
         about: subject.name(),
-        chain: chain(&found.holds, broken.as_ref(), said.as_ref(), ready),
+        chain: chain(
+            &links(&subject, broken.as_ref()),
+            &found.holds,
+            broken.as_ref(),
+            said.as_ref(),
+            ready,
+        ),
         identity: subject.identity.clone(),
         broken,
         further,
@@ -251,7 +265,15 @@ fn finer(found: &mut Findings, said: Link, code: &str) -> Option<Verdict> {
     Some(found.proven.remove(at))
 }
 
+/// The links that the chain of an object has.
+fn links(subject: &objects::Subject<'_>, broken: Option<&Verdict>) -> Vec<Link> {
+    let named = |link: Link| broken.is_some_and(|b| b.link == link);
+    let has = |link: &Link| !subject.is_pod() || pod::CHAIN.contains(link) || named(*link);
+    CHAIN.into_iter().filter(has).collect()
+}
+
 fn chain(
+    links: &[Link],
     holds: &[(Link, String)],
     broken: Option<&Verdict>,
     said: Option<&Verdict>,
@@ -259,10 +281,10 @@ fn chain(
 ) -> Vec<Step> {
     let end = broken.map(|b| rank(b.link));
     let reached = said.map(|s| rank(s.link));
-    CHAIN
-        .into_iter()
-        .enumerate()
-        .map(|(at, link)| {
+    links
+        .iter()
+        .map(|&link| {
+            let at = rank(link);
             let known = holds.iter().find(|(l, _)| *l == link);
             let step = |state, evidence: String| Step {
                 link,

@@ -14,6 +14,8 @@ pub struct Facts {
     pub objects: Vec<Value>,
     /// What was looked for and is not there, as `Kind namespace/name`.
     pub absent: Vec<String>,
+    /// Kinds of which every object was listed, so that what is not among them is not there.
+    pub listed: Vec<String>,
     /// Served versions of `external-secrets.io`; empty when that is not known.
     pub served: Vec<String>,
     /// Tokens that were minted, by their claims only.
@@ -24,6 +26,8 @@ pub struct Facts {
     pub outside: Option<OutsideFacts>,
     /// What the clouds' own tools print about their objects.
     pub described: Vec<Described>,
+    /// What the rules of injection would do to the pod that was asked about.
+    pub injection: Vec<InjectionFact>,
     /// Error texts that somebody saw.
     pub errors: Vec<String>,
     /// What could not be looked at.
@@ -46,6 +50,20 @@ pub struct TokenFact {
     pub claims: Value,
     /// Why none was minted.
     pub refused: Option<String>,
+}
+
+/// What a cloud's rules of injection would do to a pod if it were created now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InjectionFact {
+    /// `aws`, `azure` or `google`.
+    pub cloud: String,
+    /// Whether it would get a token that it has not.
+    pub adds: bool,
+    /// Why it would be refused.
+    pub denied: Option<String>,
+    /// What whoever created it would be told.
+    pub warnings: Vec<String>,
 }
 
 /// The issuer's documents from outside.

@@ -6,6 +6,7 @@ use keyless_api::SecretStoreSpec;
 use keyless_fault::Link;
 use serde_json::{Value, json};
 
+use super::pod::{self, Pod};
 use super::{Facts, Findings, Verdict};
 use crate::plan::{self, Cloud, Identity, Inventory, Options, Plan};
 use crate::trust::{Issuer, ServiceAccount};
@@ -21,6 +22,8 @@ pub(super) struct Subject<'a> {
     pub(super) external: Option<&'a Value>,
     /// The store, if it is there.
     pub(super) store: Option<&'a Value>,
+    /// The pod, if it is about one that is there.
+    pub(super) pod: Option<Pod<'a>>,
     /// Kind and name of the store that is named.
     named: Option<(String, String)>,
     plan: Plan,
@@ -52,6 +55,9 @@ fn ready(object: &Value) -> Option<(&str, &str)> {
 
 impl<'a> Subject<'a> {
     pub(super) fn of(facts: &'a Facts) -> Self {
+        if facts.about.starts_with("Pod ") {
+            return Self::of_pod(facts);
+        }
         let is =
             |kinds: &'static [&'static str]| move |o: &&Value| kinds.contains(&text(o, "/kind"));
         let asked = facts.objects.iter().find(|o| name_of(o) == facts.about);
@@ -95,10 +101,31 @@ impl<'a> Subject<'a> {
             facts,
             external,
             store,
+            pod: None,
             named,
             plan,
             identity,
         }
+    }
+
+    fn of_pod(facts: &'a Facts) -> Self {
+        let object = facts.objects.iter().find(|o| name_of(o) == facts.about);
+        let pod = object.map(Pod::read);
+        let identity = pod.as_ref().and_then(|pod| pod::identity(facts, pod));
+        Self {
+            facts,
+            external: None,
+            store: None,
+            pod,
+            named: None,
+            plan: Plan::default(),
+            identity,
+        }
+    }
+
+    /// Whether it is about a pod, be it there or not.
+    pub(super) fn is_pod(&self) -> bool {
+        self.facts.about.starts_with("Pod ")
     }
 
     pub(super) fn name(&self) -> String {
@@ -115,6 +142,9 @@ impl<'a> Subject<'a> {
 
     /// What the operator last said, the object first, then its store.
     pub(super) fn messages(&self) -> Vec<&'a str> {
+        if self.is_pod() {
+            return pod::messages(self.facts);
+        }
         let objects = [self.external, self.store];
         let said = objects.into_iter().flatten().filter_map(ready);
         said.filter(|(status, message)| *status != "True" && !message.is_empty())
@@ -190,6 +220,10 @@ fn plan_for(facts: &Facts, external: Option<&Value>, store: Option<&Value>) -> P
 }
 
 pub(super) fn judge(subject: &Subject<'_>, found: &mut Findings) {
+    if subject.is_pod() {
+        pod::judge(subject, found);
+        return;
+    }
     let before = found.proven.len();
     manifest(subject, found);
     store(subject, found);
