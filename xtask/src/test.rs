@@ -39,6 +39,7 @@ pub fn run(args: &Args) -> Result<()> {
             Helm::Missing(why) => skipped.push(format!("the Helm chart's tests: {why}")),
         }
     }
+    skipped.extend(without_terraform());
     let cargo = |rest: &[String]| {
         let mut cargo = Command::new("cargo");
         cargo
@@ -133,6 +134,20 @@ impl Outcome {
         let all = self.failed.iter().all(|name| again.ok.contains(name));
         Ok(again.passed && all)
     }
+}
+
+/// What does not run for want of OpenTofu or Terraform, or of the providers.
+fn without_terraform() -> Option<String> {
+    let what = "rendered HCL before the real formatter and the real AWS provider";
+    if std::env::var_os("KEYLESS_TERRAFORM").is_none() && !has("tofu") && !has("terraform") {
+        return Some(format!(
+            "{what}: no tofu and no terraform on PATH, and KEYLESS_TERRAFORM is not set"
+        ));
+    }
+    let plugins = std::env::var_os("KEYLESS_TERRAFORM_PLUGINS");
+    plugins.is_none().then(|| {
+        format!("{what}: KEYLESS_TERRAFORM_PLUGINS, a folder with hashicorp/aws, is not set (the form is judged)")
+    })
 }
 
 fn has(program: &str) -> bool {

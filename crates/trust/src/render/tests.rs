@@ -1,3 +1,5 @@
+mod terraform;
+
 use std::collections::BTreeSet;
 use std::process::Command;
 
