@@ -2,8 +2,10 @@
 
 pub mod collect;
 mod lint;
+mod objects;
 mod plan;
 mod render;
+mod rights;
 mod show;
 mod source;
 
@@ -24,6 +26,8 @@ enum Verb {
     Plan(plan::Flags),
     /// Write the trust for a cloud: OpenTofu, a script of its own tool, or documents
     Render(render::Flags),
+    /// The least rights that the operator needs in the cluster, as values of the Helm chart
+    Rights(rights::Flags),
     /// Find mistakes in policies, trust documents, HCL, manifests, and what the clouds print
     #[command(after_help = lint::HELP)]
     Lint(lint::Flags),
@@ -34,6 +38,7 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
     match &flags.verb {
         Verb::Plan(flags) => plan::run(flags),
         Verb::Render(flags) => render::run(flags),
+        Verb::Rights(flags) => rights::run(flags),
         Verb::Lint(flags) => lint::run(flags),
     }
 }

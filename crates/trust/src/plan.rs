@@ -11,6 +11,7 @@ mod inventory;
 mod keys;
 mod options;
 mod provider;
+mod reach;
 mod reads;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ pub use access::{Access, Grant, Place, Scope, Verb, Why};
 pub use derive::{identity, plan};
 pub use inventory::{Inventory, InventoryError};
 pub use options::{Aws, Azure, Google, Options, Platform};
+pub use reach::{Namespaces, Reach, reach};
 
 /// What a cluster needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,29 +1,19 @@
-//! Where trust is derived from: manifests or a cluster, and what is known beside them.
+//! What trust is derived from: the objects, and what is known beside them.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result};
-use keyless_trust::plan::{self, Inventory, Options, Plan};
+use anyhow::Result;
+use keyless_trust::plan::{self, Options, Plan};
 use keyless_trust::{Issuer, ServiceAccount};
 
-use super::collect;
-use crate::cluster;
-use crate::manifest_files;
+use super::objects::{self, Read};
+use super::show;
 use crate::outcome::Outcome;
 
 /// Flags of what trust is derived from.
 #[derive(clap::Args)]
 #[group(skip)]
 pub struct Flags {
-    /// Manifests of stores, ExternalSecrets, service accounts and namespaces; - is standard input.
-    /// Without it the cluster is read
-    #[arg(short, long, value_name = "FILE")]
-    filename: Vec<PathBuf>,
     #[command(flatten)]
-    cluster: cluster::Flags,
-    /// Namespace of objects in files that name none; of a cluster, the only one that is read
-    #[arg(short, long)]
-    namespace: Option<String>,
+    objects: objects::Flags,
     /// Issuer of the cluster's tokens, exactly as they carry it; default: the cluster is asked
     #[arg(long, value_name = "URL", value_parser = issuer)]
     issuer: Option<Issuer>,
@@ -78,16 +68,7 @@ pub struct Derived {
 impl Derived {
     /// How the command ends, if not by what it prints.
     pub fn outcome(&self) -> Outcome {
-        if !self.unseen.is_empty() {
-            return Outcome::CouldNotLook(format!(
-                "the result is incomplete: {}",
-                self.unseen.join("; ")
-            ));
-        }
-        if !self.wrong.is_empty() {
-            return Outcome::Findings(format!("left out: {}", self.wrong.join("; ")));
-        }
-        Outcome::Fine
+        show::completeness(&self.unseen, &self.wrong)
     }
 }
 
@@ -130,43 +111,19 @@ pub fn derive(flags: &Flags) -> Result<std::result::Result<Derived, Outcome>> {
             provider: flags.google_provider.clone(),
         },
     };
-    let mut inventory = Inventory::default();
-    let (mut unseen, mut wrong) = (Vec::new(), Vec::new());
-    if flags.filename.is_empty() {
-        let seen = from_cluster(flags)?;
-        for object in &seen.objects {
-            if let Err(error) = inventory.add(object, "default") {
-                wrong.push(error.to_string());
-            }
-        }
-        if options.issuer.is_none() {
-            match seen.issuer {
-                Ok(issuer) => match Issuer::parse(&issuer) {
-                    Ok(issuer) => options.issuer = Some(issuer),
-                    Err(error) => wrong.push(format!("the cluster's issuer: {error} [K1]")),
-                },
-                Err(why) => unseen.push(why),
-            }
-        }
-        unseen.extend(seen.unseen);
-    } else {
-        let namespace = flags.namespace.as_deref().unwrap_or("default");
-        for file in &flags.filename {
-            for document in manifest_files::read(file)? {
-                match inventory.add(&document, namespace) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        let kind = document.get("kind").and_then(serde_json::Value::as_str);
-                        let kind = kind.unwrap_or("a document without kind");
-                        let name = manifest_files::name(file);
-                        eprintln!("keyless: note: {name}: {kind} is left out");
-                    }
-                    Err(error) => {
-                        wrong.push(format!("{}: {error}", manifest_files::name(file)));
-                    }
-                }
-            }
-        }
+    let Read {
+        inventory,
+        issuer,
+        mut unseen,
+        mut wrong,
+    } = flags.objects.read()?;
+    match issuer {
+        Some(Ok(issuer)) if options.issuer.is_none() => match Issuer::parse(&issuer) {
+            Ok(issuer) => options.issuer = Some(issuer),
+            Err(error) => wrong.push(format!("the cluster's issuer: {error} [K1]")),
+        },
+        Some(Err(why)) if options.issuer.is_none() => unseen.push(why),
+        _ => {}
     }
     if inventory.is_empty() && wrong.is_empty() && unseen.is_empty() {
         let text = "there is no store and no ExternalSecret to plan for";
@@ -178,16 +135,4 @@ pub fn derive(flags: &Flags) -> Result<std::result::Result<Derived, Outcome>> {
         unseen,
         wrong,
     }))
-}
-
-fn from_cluster(flags: &Flags) -> Result<collect::Seen> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the async runtime")?;
-    runtime.block_on(async {
-        let config = cluster::config(&flags.cluster).await?;
-        let client = kube::Client::try_from(config).context("cannot make a client")?;
-        collect::cluster(&client, flags.namespace.as_deref()).await
-    })
 }

@@ -27,6 +27,7 @@ fn run(arguments: &str) -> (String, Outcome) {
     let performed = match &flags.verb {
         Verb::Plan(flags) => plan::perform(flags),
         Verb::Render(flags) => render::perform(flags),
+        Verb::Rights(flags) => rights::perform(flags),
         Verb::Lint(flags) => lint::perform(flags),
     };
     performed.unwrap_or_else(|error| (String::new(), Outcome::from_error(error)))
@@ -58,4 +59,25 @@ fn outcomes_have_their_exit_codes() {
     );
     let (_, outcome) = run(&format!("render azure {files}"));
     assert!(matches!(outcome, Outcome::WrongUse(_)), "{outcome:?}");
+}
+
+/// What is printed is a values file: the chart's test gives it to Helm.
+#[test]
+fn the_least_rights_are_a_values_file() {
+    let (text, outcome) = run(
+        "rights -f EXAMPLES/vault/secret-store-jwt.yaml -f EXAMPLES/vault/external-secret.yaml",
+    );
+    assert!(matches!(outcome, Outcome::Fine), "{outcome:?}");
+    let values: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(values["rbac"]["profile"], "least");
+    assert_eq!(values["rbac"]["namespaces"], serde_json::json!(["default"]));
+    assert_eq!(
+        values["rbac"]["tokenNamespaces"],
+        serde_json::json!(["default"])
+    );
+    assert_eq!(values["processClusterStore"], false);
+    assert!(
+        text.contains("- \"default\" # ExternalSecret default/app-db, SecretStore default/vault\n"),
+        "{text}"
+    );
 }

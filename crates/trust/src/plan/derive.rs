@@ -104,7 +104,7 @@ pub fn identity(
 }
 
 /// ExternalSecrets, and those that ClusterExternalSecrets make in the namespaces that are known.
-fn externals(inventory: &Inventory, notes: &mut BTreeSet<Note>) -> Vec<External> {
+pub(super) fn externals(inventory: &Inventory, notes: &mut BTreeSet<Note>) -> Vec<External> {
     let mut out = inventory.externals.clone();
     for (object, spec) in &inventory.clusters {
         let mut note = |text: String| {

@@ -26,6 +26,13 @@ pub(super) struct Store {
     pub(super) spec: SecretStoreSpec,
 }
 
+impl Store {
+    /// Whether it is for every namespace.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.object.namespace.is_none()
+    }
+}
+
 /// An ExternalSecret, or one that a ClusterExternalSecret makes.
 #[derive(Clone, Debug)]
 pub(super) struct External {

@@ -1,8 +1,25 @@
 //! The profile `least`.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use super::{Installed, USER};
 use crate::support::audit;
 use crate::support::until;
+
+/// What `keyless trust rights` prints for these manifests.
+fn rights(manifests: &str) -> Vec<u8> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyless"));
+    command.args(["trust", "rights", "-f", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(manifests.as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
 
 /// With rights on the Secrets of two namespaces only, these two are served and nothing is asked for
 /// elsewhere; an object in a third one says what is missing.
@@ -15,13 +32,6 @@ fn the_profile_least_is_enough_where_it_is_given() {
     for namespace in ["team-a", "team-b"] {
         cluster.kubectl(&["create", "namespace", namespace]);
     }
-    installed.helm(
-        "install",
-        &[
-            "--create-namespace",
-            "--set=rbac.profile=least,rbac.namespaces={default,team-a}",
-        ],
-    );
     let objects = |namespace: &str| {
         format!(
             "
@@ -41,14 +51,19 @@ spec:
 "
         )
     };
-    cluster.apply(
-        "
+    let store = "
 apiVersion: external-secrets.io/v1
 kind: ClusterSecretStore
 metadata: {name: fake}
 spec: {provider: {fake: {data: [{key: k, value: first}]}}}
-",
-    );
+";
+    // Before the installation there are manifests only: the rights are made from them.
+    let used = [store, &objects("default"), &objects("team-a")].join("---");
+    let values = cluster.folder.path().join("rights.yaml");
+    std::fs::write(&values, rights(&used)).unwrap();
+    let values = values.to_str().unwrap();
+    installed.helm("install", &["--create-namespace", "--values", values]);
+    cluster.apply(store);
     let operator = installed.operator("least.log");
     for namespace in ["default", "team-a"] {
         cluster.apply(&objects(namespace));
