@@ -16,9 +16,11 @@ mod logins;
 mod refusal;
 mod resolve;
 
-pub use answer::AccessToken;
 pub use assertion::ClientCertificate;
 pub use cloud::Cloud;
 pub use login::{Client, Login, Source};
-pub use logins::{CachedToken, Logins};
+pub use logins::Logins;
 pub use resolve::{depends_on_consumer, resolve};
+
+/// A login at Entra as the source of tokens.
+pub type CachedToken = crate::CachedToken<Logins>;

@@ -21,10 +21,12 @@ mod refusal;
 mod resolve;
 mod subject;
 
-pub use answer::AccessToken;
 pub use cloud::Cloud;
 pub use key::ServiceAccountKey;
 pub use login::{Format, GkeCluster, Impersonation, Login, Pool, Source, Subject};
-pub use logins::{CachedToken, Logins};
+pub use logins::Logins;
 pub(crate) use resolve::resolve_auth;
 pub use resolve::{depends_on_consumer, resolve};
+
+/// A login at Google as the source of tokens.
+pub type CachedToken = crate::CachedToken<Logins>;

@@ -7,6 +7,7 @@
 
 pub mod aws;
 pub mod azure;
+mod bearer;
 mod cache;
 mod claims;
 mod cluster;
@@ -22,6 +23,7 @@ mod selector;
 pub mod vault;
 pub mod webhook;
 
+pub use bearer::{AccessToken, CachedToken, Tokens};
 pub use cache::{Cache, CacheStats, Leased};
 pub use claims::{TokenFacts, scrub};
 pub use cluster::{Cluster, ServiceAccount, StoredSecret, SubjectToken};

@@ -6,6 +6,7 @@
 
 mod aws;
 mod azure;
+mod common;
 mod error;
 mod fake;
 mod gcp;
@@ -16,7 +17,9 @@ mod property;
 mod provider;
 mod referent;
 mod registry;
+mod rest;
 mod vault;
+mod verdict;
 mod webhook;
 
 pub use error::Error;

@@ -9,6 +9,7 @@ mod azure;
 mod backends;
 mod gcp;
 mod kubernetes;
+mod references;
 mod uses;
 mod vault;
 mod webhook;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use keyless_api::{GoDuration, RetrySettings, SecretStoreSpec};
 use keyless_fault::ObjectRef;
 use keyless_identity::vault::{Product, as_vault};
-use keyless_identity::{CacheStats, Cluster, Consumer, Environment, HttpExchange};
+use keyless_identity::{CacheStats, Cluster, Environment, HttpExchange};
 
 use crate::fake::Fake;
 use crate::planner::{self, Budget, Counters, Snapshot};
@@ -34,9 +35,6 @@ pub fn acts_on(name: &str) -> bool {
     let mut supported = SUPPORTED.split(", ");
     supported.any(|provider| provider.split(' ').next() == Some(name))
 }
-
-/// How many resolved references are kept, of each family of providers.
-const RESOLVED: usize = 8192;
 
 /// How a registry behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,39 +68,6 @@ impl Default for RegistryOptions {
             idle: Duration::from_secs(15 * 60),
             link_local: false,
         }
-    }
-}
-
-/// What decides to which identity a store's references lead.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Reference {
-    /// The provider's spec as JSON.
-    spec: String,
-    consumer: Consumer,
-}
-
-impl Reference {
-    /// Of a provider's `spec` in `scope`. A ClusterSecretStore whose references do not depend on
-    /// who reads (`depends` is false) leads all its readers to one identity.
-    fn new<T: serde::Serialize>(
-        spec: &T,
-        scope: &StoreScope,
-        depends: bool,
-    ) -> Result<Self, Error> {
-        let mut consumer = Consumer {
-            store: scope.store.clone(),
-            namespace: scope.consumer_namespace.clone(),
-        };
-        if consumer.store.namespace.is_none() && !depends {
-            consumer.namespace = None;
-        }
-        Ok(Self {
-            spec: serde_json::to_string(spec).map_err(|error| Error::Config {
-                reason: format!("the store's spec cannot be read: {error}"),
-                hint: None,
-            })?,
-            consumer,
-        })
     }
 }
 

@@ -2,14 +2,12 @@
 //!
 //! Owns: reading them strictly. Refuses: meaning, and quoting a token.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyless_secret::SecretBytes;
 use serde::Deserialize;
 
-use crate::Leased;
+use crate::{AccessToken, Leased};
 
 /// Largest answer that is read, in bytes. A real one has about 2 KiB.
 pub(super) const LARGEST: usize = 64 << 10;
@@ -24,24 +22,6 @@ const ENDS: [&str; 7] = [
     "This can happen if",
     "Review the documentation",
 ];
-
-/// A bearer token. `Debug` shows nothing of it.
-#[derive(Clone)]
-pub struct AccessToken(SecretBytes);
-
-impl AccessToken {
-    /// The token.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_str().unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken(…)")
-    }
-}
 
 #[derive(Deserialize)]
 struct Success {
@@ -92,10 +72,7 @@ pub(super) fn token(body: &[u8]) -> Result<Leased<Arc<AccessToken>>, String> {
     let found: Success =
         serde_json::from_slice(body).map_err(|_| "it is not a token answer in JSON".to_owned())?;
     let SecretText(token) = found.access_token;
-    let token = SecretBytes::from(token);
-    if token.is_empty() || !token.expose().iter().all(u8::is_ascii_graphic) {
-        return Err("its access_token is not a token".into());
-    }
+    let token = AccessToken::read(token).ok_or("its access_token is not a token")?;
     if !found.token_type.is_empty() && !found.token_type.eq_ignore_ascii_case("bearer") {
         return Err("its token_type is not Bearer".into());
     }
@@ -110,7 +87,7 @@ pub(super) fn token(body: &[u8]) -> Result<Leased<Arc<AccessToken>>, String> {
         return Err("its token ends at once".into());
     }
     Ok(Leased {
-        value: Arc::new(AccessToken(token)),
+        value: Arc::new(token),
         ttl: Some(Duration::from_secs(seconds.min(30 * 24 * 3600))),
     })
 }

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use keyless_fault::{Class, Fault, Link};
 use keyless_secret::SecretBytes;
 
-use super::answer::{self, AccessToken};
+use super::answer;
 use super::refusal::{Attempt, Verdict};
 use super::{ClientCertificate, Cloud};
 use crate::azure::Client;
 use crate::claims::scrub;
 use crate::http::Limits;
-use crate::{Error, HttpExchange, Leased, TokenFacts};
+use crate::{AccessToken, Error, HttpExchange, Leased, TokenFacts};
 
 pub(super) const ENTRA: &str = "Entra";
 

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use keyless_fault::{Class, Link};
 use url::Url;
 
-use super::answer::{self, AccessToken};
+use super::answer;
 use super::{Cloud, Login};
 use crate::claims::scrub;
 use crate::http::Limits;
-use crate::{Environment, Error, HttpExchange, Leased};
+use crate::{AccessToken, Environment, Error, HttpExchange, Leased};
 
 const SERVICE: &str = "the Azure metadata service";
 const PATH: &str = "/metadata/identity/oauth2/token";

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use keyless_secret::SecretBytes;
 
-use super::answer::AccessToken;
 use super::exchange::{Exchange, Proof};
 use super::{Login, Source, imds};
-use crate::{Cache, CacheStats, Cluster, Environment, Error, HttpExchange, Leased};
+use crate::{
+    AccessToken, Cache, CacheStats, Cluster, Environment, Error, HttpExchange, Leased, Tokens,
+};
 
 /// How many identities are kept.
 const IDENTITIES: usize = 4096;
@@ -39,21 +40,6 @@ impl Logins {
             env,
             cache: Cache::new(IDENTITIES),
         }
-    }
-
-    /// The token of `login`, kept or new.
-    ///
-    /// # Errors
-    /// When a login fails, or failed a short time ago.
-    pub async fn token(&self, login: &Login) -> Result<Arc<AccessToken>, Error> {
-        // Boxed: rare, and large enough to weigh in every caller's future.
-        self.cache.get(login, || Box::pin(self.log_in(login))).await
-    }
-
-    /// Forgets the token of `login`, if it is still `used`: a vault refused it.
-    pub fn refused(&self, login: &Login, used: &Arc<AccessToken>) {
-        self.cache
-            .invalidate_value(login, |kept| Arc::ptr_eq(kept, used));
     }
 
     /// Ends the back-off of `login`: something that it depends on has changed.
@@ -127,36 +113,16 @@ impl Logins {
     }
 }
 
-/// One login as the source of tokens for a vault's client.
-#[derive(Clone, Debug)]
-pub struct CachedToken {
-    logins: Arc<Logins>,
-    login: Arc<Login>,
-}
+impl Tokens for Logins {
+    type Login = Login;
 
-impl CachedToken {
-    /// The token of `login` from `logins`.
-    #[must_use]
-    pub fn new(logins: Arc<Logins>, login: Arc<Login>) -> Self {
-        Self { logins, login }
+    async fn token(&self, login: &Login) -> Result<Arc<AccessToken>, Error> {
+        // Boxed: rare, and large enough to weigh in every caller's future.
+        self.cache.get(login, || Box::pin(self.log_in(login))).await
     }
 
-    /// The token at hand.
-    ///
-    /// # Errors
-    /// As [`Logins::token`].
-    pub async fn get(&self) -> Result<Arc<AccessToken>, Error> {
-        self.logins.token(&self.login).await
-    }
-
-    /// A vault refused the token `used`.
-    pub fn refused(&self, used: &Arc<AccessToken>) {
-        self.logins.refused(&self.login, used);
-    }
-
-    /// Whose token it is.
-    #[must_use]
-    pub fn login(&self) -> &Login {
-        &self.login
+    fn refused(&self, login: &Login, used: &Arc<AccessToken>) {
+        self.cache
+            .invalidate_value(login, |kept| Arc::ptr_eq(kept, used));
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Owns: reading them strictly. Refuses: meaning, and quoting a token.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,40 +10,12 @@ use aws_smithy_types::date_time::Format;
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
 
-use crate::Leased;
+use crate::{AccessToken, Leased};
 
 /// Largest answer that is read, in bytes. A federated token has up to 12 KiB.
 pub(super) const LARGEST: usize = 64 << 10;
-/// Longest token, in bytes.
-const LONGEST_TOKEN: usize = 32 << 10;
-
-/// A bearer token. `Debug` shows nothing of it.
-#[derive(Clone)]
-pub struct AccessToken(SecretBytes);
-
-impl AccessToken {
-    /// The token.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_str().unwrap_or_default()
-    }
-
-    /// A token that was read or signed; the error does not quote it.
-    pub(super) fn read(token: impl Into<SecretBytes>) -> Result<Self, String> {
-        let token = token.into();
-        let plain = token.expose().iter().all(u8::is_ascii_graphic);
-        if token.is_empty() || token.len() > LONGEST_TOKEN || !plain {
-            return Err("its token is none".into());
-        }
-        Ok(Self(token))
-    }
-}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken(…)")
-    }
-}
+/// What is wrong with a text that cannot be a token; it is not quoted.
+pub(super) const NO_TOKEN: &str = "its token is none";
 
 #[derive(Deserialize)]
 struct Exchanged {
@@ -143,11 +114,12 @@ pub(super) fn generated(
 pub(super) fn signed(body: &[u8]) -> Result<SecretBytes, String> {
     let found: Signed =
         serde_json::from_slice(body).map_err(|_| "it is not a signed JWT in JSON".to_owned())?;
-    Ok(AccessToken::read(found.signed_jwt)?.0)
+    let token = AccessToken::read(found.signed_jwt).ok_or(NO_TOKEN)?;
+    Ok(token.into_secret())
 }
 
 fn leased(token: String, seconds: u64) -> Result<Leased<Arc<AccessToken>>, String> {
-    let token = AccessToken::read(token)?;
+    let token = AccessToken::read(token).ok_or(NO_TOKEN)?;
     if seconds == 0 {
         return Err("its token has ended".into());
     }

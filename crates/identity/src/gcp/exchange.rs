@@ -10,12 +10,12 @@ use bytes::Bytes;
 use keyless_secret::SecretBytes;
 use serde_json::{Value, json};
 
-use super::answer::{self, AccessToken, Refusal};
+use super::answer::{self, Refusal};
 use super::call::{Call, time_of};
 use super::config::JWT;
 use super::refusal::{Attempt, Step, Verdict};
 use super::{Impersonation, Login, ServiceAccountKey};
-use crate::{Error, HttpExchange, Leased, TokenFacts};
+use crate::{AccessToken, Error, HttpExchange, Leased, TokenFacts};
 
 /// What every token is for.
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -105,7 +105,8 @@ impl Exchange<'_> {
         if !self.login.cloud.is_public() {
             let (token, life) = key.self_signed(SCOPE)?;
             let call = self.call(Step::Key.service(), None);
-            let token = AccessToken::read(token).map_err(|reason| call.unreadable(reason))?;
+            let token = AccessToken::read(token);
+            let token = token.ok_or_else(|| call.unreadable(answer::NO_TOKEN))?;
             return Ok(Leased {
                 value: Arc::new(token),
                 ttl: Some(life),

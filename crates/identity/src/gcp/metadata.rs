@@ -8,11 +8,11 @@ use bytes::Bytes;
 use keyless_fault::{Class, Link};
 use keyless_secret::SecretBytes;
 
-use super::answer::{self, AccessToken};
+use super::answer;
 use super::exchange::SCOPE;
 use crate::claims::scrub;
 use crate::http::Limits;
-use crate::{Environment, Error, HttpExchange, Leased};
+use crate::{AccessToken, Environment, Error, HttpExchange, Leased};
 
 const SERVICE: &str = "Google's metadata server";
 const IDENTITY: &str = "the operator's own Google identity";

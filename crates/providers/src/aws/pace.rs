@@ -3,16 +3,16 @@
 //! Owns: one bucket for each account, region and group of APIs. Refuses: telling accounts apart
 //! that it cannot see: an identity whose account is unknown has buckets of its own.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use keyless_identity::aws::{Login, Region};
 
+use crate::common::Common;
 use crate::planner::Bucket;
 
 /// The buckets of all accounts.
 #[derive(Debug, Default)]
-pub struct Rates(Mutex<HashMap<Key, Weak<Bucket>>>);
+pub struct Rates(Common<Key, Bucket>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -53,14 +53,7 @@ impl Pace {
             region: self.region.clone(),
             apis,
         };
-        let mut all = self.rates.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = all.get(&key).and_then(Weak::upgrade) {
-            return bucket;
-        }
-        all.retain(|_, bucket| bucket.strong_count() > 0);
-        let bucket = Arc::new(Bucket::new(rate));
-        all.insert(key, Arc::downgrade(&bucket));
-        bucket
+        self.rates.0.of(&key, || Bucket::new(rate))
     }
 }
 

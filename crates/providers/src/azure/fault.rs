@@ -11,6 +11,8 @@ use keyless_identity::{HttpError, scrub};
 use serde::Deserialize;
 
 use crate::Error;
+use crate::rest;
+use crate::verdict::Verdict;
 
 /// What was tried.
 #[derive(Clone, Debug)]
@@ -61,9 +63,9 @@ pub(super) struct Answer {
     challenge: Option<String>,
 }
 
-impl Answer {
+impl rest::Answer for Answer {
     /// Reads one. What is not Key Vault's own error document has no code.
-    pub(super) fn read(found: &http::Response<Bytes>) -> Self {
+    fn read(found: &http::Response<Bytes>) -> Self {
         let header = |name: &str| {
             let value = found.headers().get(name)?;
             Some(value.to_str().ok()?.trim().to_owned())
@@ -88,10 +90,12 @@ impl Answer {
     }
 
     /// Whether another token may help: this one has ended, or its key is not known any more.
-    pub(super) fn token_refused(&self) -> bool {
+    fn token_refused(&self) -> bool {
         self.status == 401 && !self.message.contains("AKV10022") && !self.wrong_tenant()
     }
+}
 
+impl Answer {
     /// Whether a name is taken by a deleted object.
     pub(super) fn is_soft_deleted(&self) -> bool {
         self.status == 409
@@ -130,9 +134,11 @@ fn tenant(challenge: &str) -> Option<String> {
         .then(|| tenant.to_owned())
 }
 
-impl Attempt<'_> {
+impl rest::Judge for Attempt<'_> {
+    type Answer = Answer;
+
     /// Judges an answer.
-    pub(super) fn judge(&self, answer: &Answer) -> Error {
+    fn judge(&self, answer: &Answer) -> Error {
         if answer.is_missing()
             && let Some(key) = self.key
         {
@@ -163,7 +169,7 @@ impl Attempt<'_> {
     }
 
     /// Key Vault could not be asked.
-    pub(super) fn unanswered(&self, error: &HttpError) -> Error {
+    fn unanswered(&self, error: &HttpError) -> Error {
         let unknown = match error {
             HttpError::Connect { reason, .. } => {
                 let reason = reason.to_ascii_lowercase();
@@ -196,7 +202,7 @@ impl Attempt<'_> {
     }
 
     /// The answer is a success and makes no sense.
-    pub(super) fn unreadable(&self, reason: &str) -> Error {
+    fn unreadable(&self, reason: &str) -> Error {
         Error::Provider {
             intent: self.intent.clone(),
             service: self.service.to_owned(),
@@ -211,7 +217,9 @@ impl Attempt<'_> {
             retry_after: None,
         }
     }
+}
 
+impl Attempt<'_> {
     /// The secret does not exist.
     pub(super) fn missing(&self, key: &str) -> Error {
         Error::NoSecret {
@@ -228,7 +236,7 @@ impl Attempt<'_> {
     fn verdict(&self, answer: &Answer) -> Verdict {
         match (answer.status, answer.inner.as_str(), answer.code.as_str()) {
             (401, ..) => self.unauthorized(answer),
-            (403, "ForbiddenByPolicy", _) => denied(Link::Permission, "Z19")
+            (403, "ForbiddenByPolicy", _) => Verdict::denied(Link::Permission, "Z19")
                 .required(format!(
                     "permission {} for {}",
                     self.permission, self.caller
@@ -237,7 +245,7 @@ impl Attempt<'_> {
                     "Give {} the permission {} in an access policy of the vault",
                     self.caller, self.permission
                 )),
-            (403, "ForbiddenByRbac", _) => denied(Link::Permission, "Z20")
+            (403, "ForbiddenByRbac", _) => Verdict::denied(Link::Permission, "Z20")
                 .required(format!(
                     "role {} on the vault for {}",
                     self.role(),
@@ -250,7 +258,7 @@ impl Attempt<'_> {
                     self.caller
                 )),
             (403, "ForbiddenByFirewall" | "ForbiddenByConnection", _) => {
-                denied(Link::Network, "Z21").hint(
+                Verdict::denied(Link::Network, "Z21").hint(
                     "Let the vault's network rules admit the operator's address, or use a private \
                      endpoint",
                 )
@@ -264,7 +272,7 @@ impl Attempt<'_> {
                     .required("an enabled version inside its valid time")
                     .hint("Enable that version, or write a new one")
             }
-            (403, ..) => denied(Link::Permission, "Z19").required(format!(
+            (403, ..) => Verdict::denied(Link::Permission, "Z19").required(format!(
                 "permission {} for {}",
                 self.permission, self.caller
             )),
@@ -294,7 +302,7 @@ impl Attempt<'_> {
     }
 
     fn unauthorized(&self, answer: &Answer) -> Verdict {
-        let verdict = denied(Link::Identity, "Z18");
+        let verdict = Verdict::denied(Link::Identity, "Z18");
         if answer.message.contains("AKV10022") {
             return verdict
                 .required("a token for the vault's own cloud")
@@ -322,40 +330,6 @@ impl Attempt<'_> {
             _ => "Key Vault Crypto Officer",
         }
     }
-}
-
-struct Verdict {
-    link: Link,
-    class: Class,
-    code: &'static str,
-    required: Option<String>,
-    hint: Option<String>,
-}
-
-impl Verdict {
-    fn new(link: Link, class: Class, code: &'static str) -> Self {
-        Self {
-            link,
-            class,
-            code,
-            required: None,
-            hint: None,
-        }
-    }
-
-    fn required(mut self, required: impl Into<String>) -> Self {
-        self.required = Some(required.into());
-        self
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-fn denied(link: Link, code: &'static str) -> Verdict {
-    Verdict::new(link, Class::Denied, code)
 }
 
 fn vault_hint() -> String {
@@ -386,188 +360,4 @@ fn stable(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use keyless_fault::Fault;
-
-    fn answer(status: u16, body: &str, challenge: Option<&str>) -> Answer {
-        let mut response = http::Response::builder()
-            .status(status)
-            .header("x-ms-request-id", "r-1")
-            .header("retry-after", "7");
-        if let Some(challenge) = challenge {
-            response = response.header("www-authenticate", challenge);
-        }
-        Answer::read(&response.body(Bytes::from(body.to_owned())).unwrap())
-    }
-
-    fn document(code: &str, message: &str, inner: &str) -> String {
-        serde_json::json!({"error": {"code": code, "message": message, "innererror": {"code": inner}}})
-            .to_string()
-    }
-
-    fn judged(answer: &Answer) -> Error {
-        Attempt {
-            intent: "read secret \"a\"".into(),
-            service: "Azure Key Vault v.vault.azure.net",
-            permission: "secrets get",
-            caller: "client c in tenant t",
-            key: Some("a"),
-        }
-        .judge(answer)
-    }
-
-    #[test]
-    fn every_code_has_its_row() {
-        use Class::{Conflict, Denied, NotFound, Throttled, Unavailable};
-        for (status, code, inner, link, class, row) in [
-            (401, "Unauthorized", "", Link::Identity, Denied, "Z18"),
-            (
-                403,
-                "Forbidden",
-                "ForbiddenByPolicy",
-                Link::Permission,
-                Denied,
-                "Z19",
-            ),
-            (
-                403,
-                "Forbidden",
-                "ForbiddenByRbac",
-                Link::Permission,
-                Denied,
-                "Z20",
-            ),
-            (
-                403,
-                "Forbidden",
-                "ForbiddenByFirewall",
-                Link::Network,
-                Denied,
-                "Z21",
-            ),
-            (
-                403,
-                "Forbidden",
-                "ForbiddenByConnection",
-                Link::Network,
-                Denied,
-                "Z21",
-            ),
-            (
-                403,
-                "Forbidden",
-                "SecretDisabled",
-                Link::Secret,
-                Class::Config,
-                "Z22",
-            ),
-            (403, "Forbidden", "", Link::Permission, Denied, "Z19"),
-            (404, "SecretNotFound", "", Link::Secret, NotFound, "Z22"),
-            (404, "KeyNotFound", "", Link::Secret, NotFound, "Z22"),
-            (404, "VaultNotFound", "", Link::Store, Class::Config, "Z22"),
-            (
-                409,
-                "Conflict",
-                "ObjectIsDeletedButRecoverable",
-                Link::Secret,
-                Class::Config,
-                "Z22",
-            ),
-            (
-                409,
-                "Conflict",
-                "ObjectIsBeingDeleted",
-                Link::Secret,
-                Conflict,
-                "",
-            ),
-            (
-                429,
-                "Throttled",
-                "VaultRequestTypeLimitReached",
-                Link::Network,
-                Throttled,
-                "",
-            ),
-            (
-                500,
-                "InternalServerError",
-                "",
-                Link::Network,
-                Unavailable,
-                "",
-            ),
-            (302, "", "", Link::Network, Class::Config, ""),
-            (400, "BadParameter", "", Link::Secret, Class::Config, ""),
-        ] {
-            let error = judged(&answer(status, &document(code, "m", inner), None));
-            assert_eq!(
-                (error.link(), error.class(), error.code()),
-                (link, class, row),
-                "{status} {code} {inner}"
-            );
-            assert_eq!(error.is_no_secret(), class == NotFound, "{code}");
-        }
-    }
-
-    #[test]
-    fn messages_are_short_and_do_not_change() {
-        let role = "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: appid=a;oid=o\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\nAssignment: (not found)\r\n";
-        assert_eq!(
-            stable(role),
-            "Caller is not authorized to perform action on resource. Caller: appid=a;oid=o Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'"
-        );
-        assert_eq!(
-            stable("No get permission. For help resolving this, see x"),
-            "No get permission"
-        );
-    }
-
-    #[test]
-    fn only_key_vault_says_that_a_secret_is_missing() {
-        for body in ["<html>404</html>", "", r#"{"error":{"code":"NotFound"}}"#] {
-            let error = judged(&answer(404, body, None));
-            assert!(!error.is_no_secret(), "{error}");
-        }
-    }
-
-    #[test]
-    fn another_tenant_is_named() {
-        let challenge = r#"Bearer authorization="https://login.microsoftonline.com/the-other", resource="https://vault.azure.net""#;
-        let message = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/x/";
-        let found = answer(401, &document("Unauthorized", message, ""), Some(challenge));
-        assert!(!found.token_refused());
-        let error = judged(&found);
-        assert!(error.required().unwrap().contains("tenant the-other"));
-        assert_eq!(error.request_id(), Some("r-1"));
-        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
-        assert!(answer(401, &document("Unauthorized", "expired", ""), None).token_refused());
-    }
-
-    #[test]
-    fn an_unknown_host_is_an_unknown_vault() {
-        let attempt = Attempt {
-            intent: "read".into(),
-            service: "s",
-            permission: "secrets get",
-            caller: "c",
-            key: None,
-        };
-        let error = |reason: &str| {
-            attempt.unanswered(&HttpError::Connect {
-                host: "h".into(),
-                reason: reason.into(),
-            })
-        };
-        let unknown = error("failed to lookup address information: Name or service not known");
-        assert_eq!((unknown.link(), unknown.code()), (Link::Store, "Z22"));
-        for other in [
-            "connection refused",
-            "invalid peer certificate: certificate not valid for name \"v\"; certificate is only \
-             valid for DnsName(\"w\")",
-        ] {
-            assert_eq!(error(other).link(), Link::Network, "{other}");
-        }
-    }
-}
+mod tests;

@@ -33,7 +33,7 @@ use keyless_secret::property::PropertyLookup;
 use crate::{Capabilities, Error, Find, Provider, Push, Pushed, Ref, Remote, Validation, property};
 
 pub use backend::{Backend, Settings, rate};
-use calls::Call;
+use calls::Calls;
 use name::Kind;
 use object::Object;
 use reads::Wanted;
@@ -103,11 +103,7 @@ impl KeyVault {
         let calls = &self.backend.calls;
         let attempt = calls.attempt("read from the vault".into(), "secrets get", Some(PROBE));
         let wanted = Wanted::newest(Kind::Secret, PROBE);
-        let call = Call {
-            method: Method::GET,
-            url: calls.url(&wanted.path(), ""),
-            body: None,
-        };
+        let call = Calls::call(Method::GET, calls.url(&wanted.path(), ""), None);
         match calls.make("GetSecret", &attempt, &call).await {
             Ok(_) => Ok(Validation::Valid),
             Err(refused) if refused.error.is_no_secret() => Ok(Validation::Valid),

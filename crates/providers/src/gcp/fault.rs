@@ -11,6 +11,8 @@ use keyless_identity::{HttpError, scrub};
 use serde::Deserialize;
 
 use crate::Error;
+use crate::rest;
+use crate::verdict::Verdict;
 
 /// What was tried.
 #[derive(Clone, Debug)]
@@ -63,9 +65,9 @@ pub(super) struct Answer {
     retry_after: Option<Duration>,
 }
 
-impl Answer {
+impl rest::Answer for Answer {
     /// Reads one. What is not Google's own error document has no code.
-    pub(super) fn read(found: &http::Response<Bytes>) -> Self {
+    fn read(found: &http::Response<Bytes>) -> Self {
         let header = |name: &str| {
             let value = found.headers().get(name)?;
             Some(value.to_str().ok()?.trim().to_owned())
@@ -96,10 +98,12 @@ impl Answer {
     }
 
     /// Whether another token may help: this one has ended, or is not believed.
-    pub(super) fn token_refused(&self) -> bool {
+    fn token_refused(&self) -> bool {
         self.status == 401
     }
+}
 
+impl Answer {
     /// Whether Secret Manager itself says that there is no such secret or version.
     pub(super) fn is_missing(&self) -> bool {
         self.status == 404
@@ -131,9 +135,11 @@ impl Answer {
     }
 }
 
-impl Attempt<'_> {
+impl rest::Judge for Attempt<'_> {
+    type Answer = Answer;
+
     /// Judges an answer.
-    pub(super) fn judge(&self, answer: &Answer) -> Error {
+    fn judge(&self, answer: &Answer) -> Error {
         if answer.is_missing()
             && let Some(key) = self.key
         {
@@ -164,7 +170,7 @@ impl Attempt<'_> {
     }
 
     /// Secret Manager could not be asked.
-    pub(super) fn unanswered(&self, error: &HttpError) -> Error {
+    fn unanswered(&self, error: &HttpError) -> Error {
         Error::Network {
             intent: self.intent.clone(),
             reason: error.to_string(),
@@ -172,10 +178,12 @@ impl Attempt<'_> {
     }
 
     /// The answer is a success and makes no sense.
-    pub(super) fn unreadable(&self, reason: &str) -> Error {
+    fn unreadable(&self, reason: &str) -> Error {
         self.broken("UnreadableAnswer", reason, "")
     }
+}
 
+impl Attempt<'_> {
     /// The payload is not what was stored.
     pub(super) fn corrupted(&self) -> Error {
         self.broken(
@@ -225,11 +233,11 @@ impl Attempt<'_> {
                 .required("an answer without a redirect")
                 .hint("Correct the endpoint: a token is never carried to another place"),
             (500.., ..) | (_, "", _) => Verdict::new(Link::Network, Class::Unavailable, ""),
-            (401, ..) => denied(Link::Identity, "G11").hint(
+            (401, ..) => Verdict::denied(Link::Identity, "G11").hint(
                 "Compare the operator's clock with true time, and see that the identity's pool is \
                  not disabled",
             ),
-            (403, _, "SERVICE_DISABLED") => denied(Link::Store, "G10")
+            (403, _, "SERVICE_DISABLED") => Verdict::denied(Link::Store, "G10")
                 .required(format!(
                     "Secret Manager enabled in project {}",
                     self.project
@@ -239,13 +247,15 @@ impl Attempt<'_> {
                     self.project
                 )),
             (403, ..) if text.contains("prohibited by organization's policy") => {
-                denied(Link::Network, "G22")
+                Verdict::denied(Link::Network, "G22")
                     .hint("Let the service perimeter admit the operator's network and identity")
             }
-            (403, _, "CONSUMER_INVALID" | "RESOURCE_PROJECT_INVALID") => denied(Link::Store, "G12")
-                .required(format!("a project {:?}", self.project))
-                .hint("Correct projectID"),
-            (403, ..) => denied(Link::Permission, "G12")
+            (403, _, "CONSUMER_INVALID" | "RESOURCE_PROJECT_INVALID") => {
+                Verdict::denied(Link::Store, "G12")
+                    .required(format!("a project {:?}", self.project))
+                    .hint("Correct projectID")
+            }
+            (403, ..) => Verdict::denied(Link::Permission, "G12")
                 .required(format!(
                     "permission {} for {}",
                     self.permission, self.caller
@@ -290,40 +300,6 @@ impl Attempt<'_> {
             _ => "roles/secretmanager.admin",
         }
     }
-}
-
-struct Verdict {
-    link: Link,
-    class: Class,
-    code: &'static str,
-    required: Option<String>,
-    hint: Option<String>,
-}
-
-impl Verdict {
-    fn new(link: Link, class: Class, code: &'static str) -> Self {
-        Self {
-            link,
-            class,
-            code,
-            required: None,
-            hint: None,
-        }
-    }
-
-    fn required(mut self, required: impl Into<String>) -> Self {
-        self.required = Some(required.into());
-        self
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-fn denied(link: Link, code: &'static str) -> Verdict {
-    Verdict::new(link, Class::Denied, code)
 }
 
 /// The message on one line, without what differs from call to call.

@@ -9,10 +9,11 @@ use std::time::Duration;
 use keyless_api::{AwsProvider, RetrySettings};
 use keyless_fault::ObjectRef;
 use keyless_identity::aws::{self as login, CachedCredentials, Login, Logins};
-use keyless_identity::{Cache, CacheStats, Leased, Resolved, sdk};
+use keyless_identity::{CacheStats, Resolved, sdk};
 
 use super::backends::{Backends, Sweep};
-use super::{RESOLVED, Reference, Shared, retries};
+use super::references::{Reference, References};
+use super::{Shared, retries};
 use crate::aws::{
     Deletion, Pace, ParameterStore, Parameters, Rates, Secrets, SecretsManager, Service, Settings,
 };
@@ -44,7 +45,7 @@ impl Sweep for Secrets {
 pub(super) struct Aws {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     rates: Arc<Rates>,
     parameters: Backends<Key, Parameters>,
     secrets: Backends<Key, Secrets>,
@@ -66,7 +67,7 @@ impl Aws {
                 Arc::clone(&shared.http),
                 shared.env.clone(),
             )),
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             rates: Arc::default(),
             parameters: Backends::new(shared.options.backends, shared.options.idle),
             secrets: Backends::new(shared.options.backends, shared.options.idle),
@@ -80,13 +81,8 @@ impl Aws {
     }
 
     pub(super) fn forget(&self, store: &ObjectRef) {
-        let forgotten = self
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                self.logins.forgive(&login);
-            }
+        for login in self.references.forget(store) {
+            self.logins.forgive(&login);
         }
     }
 
@@ -183,18 +179,7 @@ impl Aws {
         scope: &StoreScope,
     ) -> Result<Resolved<Arc<Login>>, Error> {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
-        let resolve = || async {
-            // Boxed: rare, and large enough to weigh in every reader's future.
-            let found = login::resolve(self.shared.cluster.as_ref(), spec, &reference.consumer);
-            let found = Box::pin(found).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
-        };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        let resolve = || login::resolve(self.shared.cluster.as_ref(), spec, &reference.consumer);
+        Ok(self.references.lead(&reference, resolve).await?)
     }
 }

@@ -4,19 +4,20 @@
 //! and each vault's rate, which all identities share. Refuses: knowing how a login or a read is
 //! done.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyless_api::{AzureKvProvider, RetrySettings};
 use keyless_fault::ObjectRef;
 use keyless_identity::azure::{self as login, CachedToken, Login, Logins};
-use keyless_identity::{Cache, CacheStats, Leased, Resolved};
+use keyless_identity::{CacheStats, Resolved};
 use url::Url;
 
 use super::backends::{Backends, Sweep};
-use super::{RESOLVED, Reference, Shared, retries};
+use super::references::{Reference, References};
+use super::{Shared, retries};
 use crate::azure::{Backend, KeyVault, Settings, rate};
+use crate::common::Common;
 use crate::planner::{self, Bucket};
 use crate::referent::Referent;
 use crate::{Capabilities, Error, Provider, StoreScope};
@@ -40,10 +41,10 @@ impl Sweep for Backend {
 pub(super) struct Azure {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     backends: Backends<Key, Backend>,
-    /// By vault; kept while a client of it is open.
-    rates: Mutex<HashMap<Url, Weak<Bucket>>>,
+    /// By vault, whoever reads it.
+    rates: Common<Url, Bucket>,
 }
 
 impl std::fmt::Debug for Azure {
@@ -62,21 +63,16 @@ impl Azure {
                 Arc::clone(&shared.http),
                 shared.env.clone(),
             )),
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
-            rates: Mutex::default(),
+            rates: Common::default(),
             shared: Arc::clone(shared),
         }
     }
 
     pub(super) fn forget(&self, store: &ObjectRef) {
-        let forgotten = self
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                self.logins.forgive(&login);
-            }
+        for login in self.references.forget(store) {
+            self.logins.forgive(&login);
         }
     }
 
@@ -111,7 +107,7 @@ impl Azure {
         let backend = self.backends.get_or_open(&key, || {
             let retries = attempts.unwrap_or(self.shared.options.planner.retries);
             let settings = Settings {
-                rate: self.rate(&vault),
+                rate: self.rates.of(&vault, rate),
                 vault,
                 http: Arc::clone(&self.shared.http),
                 token: CachedToken::new(Arc::clone(&self.logins), login),
@@ -127,18 +123,6 @@ impl Azure {
         Ok(Arc::new(KeyVault::new(backend)))
     }
 
-    /// The rate of `vault`, shared by everybody who reads it.
-    fn rate(&self, vault: &Url) -> Arc<Bucket> {
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = rates.get(vault).and_then(Weak::upgrade) {
-            return known;
-        }
-        rates.retain(|_, bucket| bucket.strong_count() > 0);
-        let bucket = Arc::new(rate());
-        rates.insert(vault.clone(), Arc::downgrade(&bucket));
-        bucket
-    }
-
     /// Which identity `spec` leads to; service accounts and keys are read once in a while, not
     /// once per object.
     async fn resolve(
@@ -147,23 +131,14 @@ impl Azure {
         scope: &StoreScope,
     ) -> Result<Resolved<Arc<Login>>, Error> {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
-        let resolve = || async {
-            // Boxed: rare, and large enough to weigh in every reader's future.
-            let found = login::resolve(
+        let resolve = || {
+            login::resolve(
                 self.shared.cluster.as_ref(),
                 &self.shared.env,
                 spec,
                 &reference.consumer,
-            );
-            let found = Box::pin(found).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
+            )
         };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        Ok(self.references.lead(&reference, resolve).await?)
     }
 }

@@ -4,18 +4,19 @@
 //! and each project's rates, which all identities share. Refuses: knowing how a login or a read is
 //! done.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyless_api::{GcpSmProvider, RetrySettings, SecretVersionSelectionPolicy};
 use keyless_fault::ObjectRef;
 use keyless_identity::gcp::{self as login, CachedToken, Login, Logins};
-use keyless_identity::{Cache, CacheStats, Leased, Resolved};
+use keyless_identity::{CacheStats, Resolved};
 use keyless_trust::gcp::name::is_project;
 
 use super::backends::{Backends, Sweep};
-use super::{RESOLVED, Reference, Shared, retries};
+use super::references::{Reference, References};
+use super::{Shared, retries};
+use crate::common::Common;
 use crate::gcp::{Backend, Place, Rates, SecretManager, Settings};
 use crate::planner;
 use crate::referent::Referent;
@@ -40,10 +41,10 @@ impl Sweep for Backend {
 pub(super) struct Gcp {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     backends: Backends<Key, Backend>,
-    /// Kept while a client of the place is open.
-    rates: Mutex<HashMap<Place, Weak<Rates>>>,
+    /// By place, whoever calls.
+    rates: Common<Place, Rates>,
 }
 
 impl std::fmt::Debug for Gcp {
@@ -64,9 +65,9 @@ impl Gcp {
                 shared.env.clone(),
                 aws,
             )),
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
-            rates: Mutex::default(),
+            rates: Common::default(),
             shared: Arc::clone(shared),
         }
     }
@@ -77,13 +78,8 @@ impl Gcp {
     }
 
     pub(super) fn forget(&self, store: &ObjectRef) {
-        let forgotten = self
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                self.logins.forgive(&login);
-            }
+        for login in self.references.forget(store) {
+            self.logins.forgive(&login);
         }
     }
 
@@ -133,7 +129,7 @@ impl Gcp {
         let backend = self.backends.get_or_open(&key, || {
             let retries = attempts.unwrap_or(self.shared.options.planner.retries);
             let settings = Settings {
-                rates: self.rates(&place),
+                rates: self.rates.of(&place, Rates::default),
                 place,
                 http: Arc::clone(&self.shared.http),
                 token: CachedToken::new(Arc::clone(&self.logins), login),
@@ -179,18 +175,6 @@ impl Gcp {
         found.map_err(|_| missing("the store names no project, and no metadata server does"))
     }
 
-    /// The rates of a project, shared by everybody who calls.
-    fn rates(&self, place: &Place) -> Arc<Rates> {
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = rates.get(place).and_then(Weak::upgrade) {
-            return known;
-        }
-        rates.retain(|_, rates| rates.strong_count() > 0);
-        let new = Arc::new(Rates::default());
-        rates.insert(place.clone(), Arc::downgrade(&new));
-        new
-    }
-
     /// Which identity `spec` leads to; service accounts, keys and configurations are read once in a
     /// while, not once per object.
     async fn resolve(
@@ -199,23 +183,14 @@ impl Gcp {
         scope: &StoreScope,
     ) -> Result<Resolved<Arc<Login>>, Error> {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
-        let resolve = || async {
-            // Boxed: rare, and large enough to weigh in every reader's future.
-            let found = login::resolve(
+        let resolve = || {
+            login::resolve(
                 self.shared.cluster.as_ref(),
                 &self.shared.env,
                 spec,
                 &reference.consumer,
-            );
-            let found = Box::pin(found).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
+            )
         };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        Ok(self.references.lead(&reference, resolve).await?)
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use keyless_api::KubernetesProvider;
 use keyless_fault::ObjectRef;
 use keyless_identity::kubernetes::{self as login, Login, Logins};
-use keyless_identity::{Cache, CacheStats, HttpExchange, Leased, Peer, Resolved};
+use keyless_identity::{CacheStats, HttpExchange, Peer, Resolved};
 
+use super::Shared;
 use super::backends::{Backends, Sweep};
-use super::{RESOLVED, Reference, Shared};
+use super::references::{Reference, References};
 use crate::kubernetes::{Backend, Kubernetes as Store, Settings};
 use crate::referent::Referent;
 use crate::{Capabilities, Error, Provider, StoreScope};
@@ -36,7 +37,7 @@ impl Sweep for Backend {
 pub(super) struct Kubernetes {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     backends: Backends<Key, Backend>,
 }
 
@@ -52,20 +53,15 @@ impl Kubernetes {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self {
             logins: Arc::new(Logins::new(Arc::clone(&shared.cluster))),
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
             shared: Arc::clone(shared),
         }
     }
 
     pub(super) fn forget(&self, store: &ObjectRef) {
-        let forgotten = self
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                self.logins.forgive(&login);
-            }
+        for login in self.references.forget(store) {
+            self.logins.forgive(&login);
         }
     }
 
@@ -127,17 +123,7 @@ impl Kubernetes {
         scope: &StoreScope,
     ) -> Result<Resolved<Arc<Login>>, Error> {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
-        let resolve = || async {
-            let cluster = self.shared.cluster.as_ref();
-            let found = Box::pin(login::resolve(cluster, spec, &reference.consumer)).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(login) => Resolved::To(Arc::new(login)),
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
-        };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        let resolve = || login::resolve(self.shared.cluster.as_ref(), spec, &reference.consumer);
+        Ok(self.references.lead(&reference, resolve).await?)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use keyless_fault::ObjectRef;
 use tokio::time::Instant;
 
-use super::Reference;
+use super::references::Reference;
 
 #[derive(Debug)]
 struct Use<L> {

@@ -9,12 +9,13 @@ use std::time::Duration;
 use keyless_api::{RetrySettings, VaultProvider};
 use keyless_fault::{Class, Fault, ObjectRef};
 use keyless_identity::vault::{self as login, CachedSession, Login, Logins, Observer, Product};
-use keyless_identity::{Cache, CacheStats, Leased, Resolved};
+use keyless_identity::{CacheStats, Resolved};
 use tokio::time::Instant;
 
 use super::backends::{Backends, Sweep};
+use super::references::{Reference, References};
 use super::uses::Uses;
-use super::{RESOLVED, Reference, Shared, retries};
+use super::{Shared, retries};
 use crate::planner;
 use crate::referent::Referent;
 use crate::vault::{Backend, Settings, Vault as Store};
@@ -50,7 +51,7 @@ pub(super) struct Vault(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     logins: Arc<Logins>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     backends: Backends<Key, Backend>,
     uses: Uses<Login>,
     swept: Mutex<Option<Instant>>,
@@ -92,7 +93,7 @@ impl Vault {
                 gcp,
                 observer,
             )),
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
             uses: Uses::new(shared.options.idle),
             swept: Mutex::new(None),
@@ -102,13 +103,8 @@ impl Vault {
 
     pub(super) fn forget(&self, store: &ObjectRef) {
         let inner = &self.0;
-        let forgotten = inner
-            .resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
-        for resolved in forgotten {
-            if let Resolved::To(login) = resolved {
-                inner.logins.forgive(&login);
-            }
+        for login in inner.references.forget(store) {
+            inner.logins.forgive(&login);
         }
         if inner.uses.forget(store).is_empty() {
             return;
@@ -195,27 +191,20 @@ impl Inner {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
         let guarded = !self.shared.options.link_local;
         let resolve = || async {
-            // Boxed: rare, and large enough to weigh in every reader's future.
-            let found = login::resolve(
+            let mut found = login::resolve(
                 self.shared.cluster.as_ref(),
                 &self.shared.env,
                 product,
                 spec,
                 &reference.consumer,
-            );
-            let found = Box::pin(found).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(mut login) => {
-                        login.server.peer.guarded = guarded;
-                        Resolved::To(Arc::new(login))
-                    }
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
+            )
+            .await?;
+            if let Resolved::To(login) = &mut found {
+                login.server.peer.guarded = guarded;
+            }
+            Ok(found)
         };
-        let found = self.resolved.get(&reference, resolve).await;
+        let found = self.references.lead(&reference, resolve).await;
         let orphan = match &found {
             Ok(Resolved::To(login)) => self.uses.record(&reference, login),
             Ok(Resolved::Referent(_)) => self.uses.remove(&reference),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use keyless_api::WebhookProvider;
 use keyless_fault::ObjectRef;
+use keyless_identity::Resolved;
 use keyless_identity::webhook::{self as login, Login};
-use keyless_identity::{Cache, Leased, Resolved};
 
+use super::Shared;
 use super::backends::{Backends, Sweep};
-use super::{RESOLVED, Reference, Shared};
+use super::references::{Reference, References};
 use crate::referent::Referent;
 use crate::webhook::{Backend, Settings, Spec, Webhook as Store};
 use crate::{Capabilities, Error, Provider, StoreScope};
@@ -32,7 +33,7 @@ impl Sweep for Backend {
 /// Everything that is kept for webhook stores.
 pub(super) struct Webhook {
     shared: Arc<Shared>,
-    resolved: Cache<Reference, Resolved<Arc<Login>>, keyless_identity::Error>,
+    references: References<Login>,
     backends: Backends<Key, Backend>,
 }
 
@@ -45,15 +46,14 @@ impl std::fmt::Debug for Webhook {
 impl Webhook {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self {
-            resolved: Cache::new(RESOLVED),
+            references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
             shared: Arc::clone(shared),
         }
     }
 
     pub(super) fn forget(&self, store: &ObjectRef) {
-        self.resolved
-            .invalidate_if(|reference| reference.consumer.store == *store);
+        self.references.forget(store);
     }
 
     pub(super) fn open_backends(&self) -> usize {
@@ -106,19 +106,13 @@ impl Webhook {
         let reference = Reference::new(spec, scope, login::depends_on_consumer(spec))?;
         let guarded = !self.shared.options.link_local;
         let resolve = || async {
-            let cluster = self.shared.cluster.as_ref();
-            let found = Box::pin(login::resolve(cluster, spec, &reference.consumer)).await?;
-            Ok(Leased {
-                value: match found {
-                    Resolved::To(mut login) => {
-                        login.peer.guarded = guarded;
-                        Resolved::To(Arc::new(login))
-                    }
-                    Resolved::Referent(reason) => Resolved::Referent(reason),
-                },
-                ttl: Some(self.shared.options.resolved_for),
-            })
+            let mut found =
+                login::resolve(self.shared.cluster.as_ref(), spec, &reference.consumer).await?;
+            if let Resolved::To(login) = &mut found {
+                login.peer.guarded = guarded;
+            }
+            Ok(found)
         };
-        Ok(self.resolved.get(&reference, resolve).await?)
+        Ok(self.references.lead(&reference, resolve).await?)
     }
 }

@@ -1,25 +1,20 @@
 //! One client of one vault under one identity.
 //!
-//! Owns: the form of a request, the token in it, counting calls, repeating reads that were not
-//! decided, and dropping a token that the vault refuses. Refuses: deciding when to call, and any
-//! place but the vault that the store names: no redirect is followed and no page of a listing is
-//! read elsewhere.
+//! Owns: the vault's URLs, and what error texts say of it. Refuses: any place but the vault that
+//! the store names: no page of a listing is read elsewhere.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
-use keyless_fault::{Class, Fault};
-use keyless_identity::azure::{AccessToken, CachedToken};
-use keyless_identity::{HttpExchange, Limits};
-use tokio::time::Instant;
+use http::Method;
+use keyless_identity::azure::Logins;
 use url::Url;
 
 use super::backend::Settings;
 use crate::Error;
 use crate::azure::fault::{Answer, Attempt};
 use crate::planner::Counters;
+use crate::rest::{Call, Dropped, Judge, Refused, Rest};
 
 /// As the API's metrics name it.
 pub(super) const PROVIDER: &str = "Azure/KeyVault";
@@ -27,36 +22,13 @@ pub(super) const PROVIDER: &str = "Azure/KeyVault";
 const VERSION: &str = "7.4";
 /// Largest answer that is read, in bytes: a secret has 25 KiB at most.
 const LARGEST: usize = 1 << 20;
-/// A refused token is dropped at most this often: when a new one is refused too, asking for more
-/// of them helps nobody.
-const DROP_AGAIN: Duration = Duration::from_secs(60);
-
-/// One request.
-#[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) body: Option<Bytes>,
-}
-
-/// A call that did not succeed: the vault's answer, where there was one.
-#[derive(Clone, Debug)]
-pub(super) struct Refused {
-    pub(super) error: Error,
-    pub(super) answer: Option<Answer>,
-}
 
 #[derive(Debug)]
 pub(super) struct Calls {
     vault: Url,
-    http: Arc<dyn HttpExchange>,
-    pub(super) token: CachedToken,
-    counters: Arc<Counters>,
+    rest: Rest<Logins>,
     service: String,
     caller: String,
-    attempts: u32,
-    interval: Option<Duration>,
-    dropped: Mutex<Option<Instant>>,
 }
 
 impl Calls {
@@ -68,12 +40,16 @@ impl Calls {
             ),
             caller: settings.token.login().describe(),
             vault: settings.vault.clone(),
-            http: Arc::clone(&settings.http),
-            token: settings.token.clone(),
-            counters,
-            attempts: settings.retries,
-            interval: settings.interval,
-            dropped: Mutex::new(None),
+            rest: Rest {
+                provider: PROVIDER,
+                http: Arc::clone(&settings.http),
+                token: settings.token.clone(),
+                counters,
+                attempts: settings.retries,
+                interval: settings.interval,
+                header: None,
+                dropped: Dropped::default(),
+            },
         }
     }
 
@@ -121,105 +97,23 @@ impl Calls {
         .ok_or_else(|| attempt.unreadable("its next page is in another place than the vault"))
     }
 
-    /// Makes `call`, named as in the metrics. A refused token is replaced once; a read that was
-    /// not decided is repeated, a write never.
+    /// A request of the vault.
+    pub(super) fn call(method: Method, url: Url, body: Option<Bytes>) -> Call {
+        Call {
+            method,
+            url,
+            body,
+            largest: LARGEST,
+        }
+    }
+
+    /// Makes `call`, named as in the metrics: see [`Rest::make`].
     pub(super) async fn make(
         &self,
         name: &'static str,
         attempt: &Attempt<'_>,
         call: &Call,
-    ) -> Result<Bytes, Refused> {
-        let mut renew = true;
-        let mut left = if call.method == Method::GET {
-            self.attempts
-        } else {
-            0
-        };
-        let mut wait = self.interval.unwrap_or(Duration::from_millis(200));
-        loop {
-            let used = self.token.get().await.map_err(|error| Refused {
-                error: Error::Identity(error),
-                answer: None,
-            })?;
-            let refused = match self.once(attempt, call, &used).await {
-                Ok(body) => {
-                    self.counters.called(PROVIDER, name, "success");
-                    return Ok(body);
-                }
-                Err(refused) => refused,
-            };
-            let class = refused.error.class();
-            self.counters.called(PROVIDER, name, class.as_str());
-            let ended = refused.answer.as_ref().is_some_and(Answer::token_refused);
-            if ended && std::mem::take(&mut renew) && self.may_drop() {
-                self.token.refused(&used);
-            } else if class == Class::Unavailable
-                && refused.error.retry_after().is_none()
-                && left > 0
-            {
-                left -= 1;
-                tokio::time::sleep(wait).await;
-                if self.interval.is_none() {
-                    wait = (wait * 2).min(Duration::from_secs(5));
-                }
-            } else {
-                return Err(refused);
-            }
-        }
-    }
-
-    async fn once(
-        &self,
-        attempt: &Attempt<'_>,
-        call: &Call,
-        token: &AccessToken,
-    ) -> Result<Bytes, Refused> {
-        let unsent = |error| Refused {
-            error,
-            answer: None,
-        };
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| unsent(attempt.unreadable("the access token is no text")))?;
-        bearer.set_sensitive(true);
-        let request = http::Request::builder()
-            .method(call.method.clone())
-            .uri(call.url.as_str())
-            .header(http::header::AUTHORIZATION, bearer)
-            .header(http::header::ACCEPT, "application/json")
-            .extension(Limits {
-                answer: Some(LARGEST),
-                ..Limits::default()
-            });
-        let request = match &call.body {
-            Some(body) => request
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(body.clone()),
-            None => request.body(Bytes::new()),
-        };
-        let request =
-            request.map_err(|_| unsent(attempt.unreadable("the request cannot be formed")))?;
-        let found = self
-            .http
-            .send(request)
-            .await
-            .map_err(|error| unsent(attempt.unanswered(&error)))?;
-        if found.status() == http::StatusCode::OK {
-            return Ok(found.into_body());
-        }
-        let answer = Answer::read(&found);
-        Err(Refused {
-            error: attempt.judge(&answer),
-            answer: Some(answer),
-        })
-    }
-
-    fn may_drop(&self) -> bool {
-        let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let may = dropped.is_none_or(|last| now.duration_since(last) >= DROP_AGAIN);
-        if may {
-            *dropped = Some(now);
-        }
-        may
+    ) -> Result<Bytes, Refused<Answer>> {
+        self.rest.make(name, attempt, call).await
     }
 }

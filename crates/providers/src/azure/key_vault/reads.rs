@@ -7,10 +7,11 @@ use futures::future::BoxFuture;
 use http::Method;
 use keyless_fault::{Class, Link};
 
-use super::calls::{Call, Calls, PROVIDER};
+use super::calls::{Calls, PROVIDER};
 use super::name::{self, Kind};
 use super::object::Object;
 use crate::planner::{Api, Failure, Name, Reply};
+use crate::rest::Judge;
 use crate::{Error, Ref};
 
 /// One version of one object.
@@ -133,11 +134,7 @@ impl Objects {
         let attempt = self
             .0
             .attempt(intent(wanted), permission, Some(&wanted.name));
-        let call = Call {
-            method: Method::GET,
-            url: self.0.url(&wanted.path(), ""),
-            body: None,
-        };
+        let call = Calls::call(Method::GET, self.0.url(&wanted.path(), ""), None);
         let body = self
             .0
             .make(name, &attempt, &call)

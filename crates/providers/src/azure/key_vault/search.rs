@@ -14,10 +14,11 @@ use keyless_secret::SecretBytes;
 use serde::Deserialize;
 
 use super::backend::Backend;
-use super::calls::{Call, Calls, PROVIDER};
+use super::calls::{Calls, PROVIDER};
 use super::name::Kind;
 use super::reads::Wanted;
 use crate::planner::{Api, Bucket, Failure, Name, Reply};
+use crate::rest::Judge;
 use crate::{Error, Find};
 
 /// The most secrets that one search may walk over.
@@ -160,11 +161,7 @@ impl Listing {
         let mut throttled = 0;
         for _ in 0..PAGES {
             self.rate.take().await;
-            let call = Call {
-                method: Method::GET,
-                url: url.clone(),
-                body: None,
-            };
+            let call = Calls::call(Method::GET, url.clone(), None);
             let body = match self.calls.make("GetSecrets", &attempt, &call).await {
                 Ok(body) => body,
                 Err(refused) if refused.error.class() == Class::Throttled && throttled < 5 => {

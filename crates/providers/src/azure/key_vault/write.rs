@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
-use super::calls::Call;
+use super::calls::Calls;
 use super::import::{Certificate, Key};
 use super::name::{self, Kind};
 use super::object::{MANAGED_BY, Object};
@@ -285,11 +285,8 @@ async fn send(
 ) -> Result<Bytes, Error> {
     let calls = &backend.calls;
     let attempt = calls.attempt(wish.intent.clone(), wish.permission, Some(wish.name));
-    let call = Call {
-        method,
-        url: calls.url(path, ""),
-        body: body.map(|body| Bytes::from(body.to_string())),
-    };
+    let body = body.map(|body| Bytes::from(body.to_string()));
+    let call = Calls::call(method, calls.url(path, ""), body);
     let mut left = AGAIN;
     loop {
         backend.rate.take().await;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::rest::{Answer as _, Judge as _};
 use keyless_fault::Fault;
 
 fn answer(status: u16, code: &str, message: &str, reason: &str) -> Answer {

@@ -11,9 +11,11 @@ use keyless_trust::gcp::name::{is_secret_id, is_version};
 use serde::Deserialize;
 
 use super::backend::Rates;
-use super::calls::{Call, Calls, PROVIDER, Refused};
+use super::calls::{Calls, PROVIDER};
 use super::object::{self, Metadata, Unusable};
+use crate::gcp::fault::Answer;
 use crate::planner::{Api, Failure, Name, Reply};
+use crate::rest::{Judge, Refused};
 use crate::{Error, Ref};
 
 /// The version that is read when none is named.
@@ -164,7 +166,7 @@ impl Payloads {
         &self,
         wanted: &Wanted,
         version: &str,
-    ) -> Result<SecretBytes, Refused> {
+    ) -> Result<SecretBytes, Refused<Answer>> {
         let intent = match version {
             LATEST => format!("read secret {:?}", wanted.id),
             version => format!("read version {version} of secret {:?}", wanted.id),
@@ -173,12 +175,7 @@ impl Payloads {
             .calls
             .attempt(intent, "secretmanager.versions.access", Some(&wanted.id));
         let path = format!("secrets/{}/versions/{version}:access", wanted.id);
-        let call = Call {
-            method: Method::GET,
-            url: self.calls.url(&path, &[]),
-            body: None,
-            page: false,
-        };
+        let call = Calls::call(Method::GET, self.calls.url(&path, &[]), None);
         let mut left = self.calls.attempts();
         loop {
             let made = self
@@ -239,12 +236,7 @@ impl Payloads {
             if !next.is_empty() {
                 query.push(("pageToken", next.as_str()));
             }
-            let call = Call {
-                method: Method::GET,
-                url: self.calls.url(&path, &query),
-                body: None,
-                page: true,
-            };
+            let call = Calls::page(self.calls.url(&path, &query));
             let made = self.calls.make("ListSecretVersions", &attempt, &call).await;
             let body = made.map_err(|refused| {
                 self.rates.reads.judged(&refused.error);
@@ -314,12 +306,8 @@ impl Secrets {
             "secretmanager.secrets.get",
             Some(id),
         );
-        let call = Call {
-            method: Method::GET,
-            url: self.0.url(&format!("secrets/{id}"), &[]),
-            body: None,
-            page: false,
-        };
+        let url = self.0.url(&format!("secrets/{id}"), &[]);
+        let call = Calls::call(Method::GET, url, None);
         let made = self.0.make("GetSecret", &attempt, &call).await;
         let body = made.map_err(|refused| refused.error)?;
         Metadata::read(&body).map_err(|reason| attempt.unreadable(reason))

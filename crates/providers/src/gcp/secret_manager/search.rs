@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::Method;
 use keyless_fault::{Class, Fault};
 use keyless_secret::SecretBytes;
 use keyless_trust::gcp::SecretName;
 use serde::Deserialize;
 
 use super::backend::{Backend, Rates};
-use super::calls::{Call, Calls, PROVIDER};
+use super::calls::{Calls, PROVIDER};
 use super::object;
 use super::reads::Wanted;
 use crate::planner::{Api, Failure, Name, Reply};
+use crate::rest::Judge;
 use crate::{Error, Find};
 
 /// The most secrets that one search may walk over.
@@ -189,12 +189,7 @@ impl Listing {
             if !next.is_empty() {
                 query.push(("pageToken", next.as_str()));
             }
-            let call = Call {
-                method: Method::GET,
-                url: self.calls.url("secrets", &query),
-                body: None,
-                page: true,
-            };
+            let call = Calls::page(self.calls.url("secrets", &query));
             let body = match self.calls.make("ListSecrets", &attempt, &call).await {
                 Ok(body) => body,
                 Err(refused) if refused.error.class() == Class::Throttled && throttled < 5 => {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::backend::Backend;
-use super::calls::Call;
+use super::calls::Calls;
 use super::checksum::crc32c;
 use super::object::{MANAGED_BY, Metadata};
 use super::reads::{Wanted, id};
@@ -301,12 +301,7 @@ async fn send(
 ) -> Result<Bytes, Error> {
     let calls = &backend.calls;
     let attempt = calls.attempt(wish.intent.clone(), wish.permission, Some(wish.id));
-    let call = Call {
-        method,
-        url,
-        body: body.map(|body| Bytes::from(body.to_string())),
-        page: false,
-    };
+    let call = Calls::call(method, url, body.map(|body| Bytes::from(body.to_string())));
     let mut left = AGAIN;
     loop {
         backend.rates.writes.take().await;
