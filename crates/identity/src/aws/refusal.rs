@@ -160,6 +160,10 @@ impl Attempt<'_> {
                 "Remove the thumbprints of the IAM OIDC provider for {issuer}, or with a private \
                  CA set that of its present root"
             ))
+        } else if text.contains("not yet valid") {
+            denied(Link::Token, "K12")
+                .required("a token from the past by the clock of AWS")
+                .hint("Compare the clocks of the API server and AWS with true time")
         } else {
             denied(Link::Token, "K16").hint(
                 "Use a token minted for this audience (TokenRequest or a projected volume), not \
@@ -324,6 +328,14 @@ mod tests {
                 Link::Token,
                 Class::Denied,
                 "K16",
+            ),
+            (
+                400,
+                invalid,
+                "Token not yet valid: current date/time 1 must be on or after the date/time 2",
+                Link::Token,
+                Class::Denied,
+                "K12",
             ),
             (
                 400,
