@@ -22,6 +22,7 @@ mod authorize;
 mod credentials;
 mod dispatch;
 pub mod faults;
+mod guards;
 mod iam;
 mod imds;
 mod kms;

@@ -1,13 +1,15 @@
-//! Permission: identity policies, narrowed by session policies, and the sentence of a refusal.
+//! Permission: identity policies, narrowed by session policies and by what stands around the
+//! account, and the sentence of a refusal.
 //!
 //! Owns: the order of the layers and the suffix that names the layer that refused. Refuses:
-//! organisations' control policies and permissions boundaries: this AWS has none.
+//! permissions boundaries: this AWS has none.
 
 use std::sync::Arc;
 
 use keyless_trust::aws::{Context, Decision, Policy, Request, evaluate};
 
 use super::credentials::Identity;
+use super::guards::{ENDPOINT, ORGANISATION};
 use super::protocol::{ApiError, Protocol};
 use super::state::State;
 
@@ -25,7 +27,10 @@ impl Verdict {
     /// Whether this stops a caller whom a resource's or role's own policy names: identity
     /// policies need not allow as well, but a denial or a session policy still counts.
     pub fn overrules_direct_grant(self) -> bool {
-        matches!(self, Self::Denied(_) | Self::Silent(SESSION))
+        matches!(
+            self,
+            Self::Denied(_) | Self::Silent(SESSION | ORGANISATION | ENDPOINT)
+        )
     }
 }
 
@@ -48,6 +53,13 @@ pub(super) fn judge(
         resource: Some(resource),
         context: &all,
     };
+    for (name, decision) in state.guards.judge(identity, &request) {
+        match decision {
+            Decision::Denied { .. } => return Verdict::Denied(name),
+            Decision::NotAllowed { .. } => return Verdict::Silent(name),
+            Decision::Allowed { .. } => {}
+        }
+    }
     let layer = |policies: &[Arc<Policy>]| {
         evaluate(
             &policies.iter().map(Arc::as_ref).collect::<Vec<_>>(),

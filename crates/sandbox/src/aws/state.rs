@@ -12,6 +12,7 @@ use keyless_trust::provider::Provider;
 use super::AwsOptions;
 use super::credentials::{AccessKey, Credential, Identity, Kind, mint, unique_id};
 use super::faults::Faults;
+use super::guards::Guards;
 use super::imds::Instance;
 use super::kms::Keys;
 use super::pod_identity::Associations;
@@ -44,6 +45,7 @@ pub(super) struct State {
     pub associations: Associations,
     pub instance: Instance,
     pub keys: Keys,
+    pub guards: Guards,
     pub faults: Faults,
     /// By service and API.
     pub calls: BTreeMap<(String, String), Calls>,
@@ -153,6 +155,7 @@ impl State {
             associations: Associations::default(),
             instance: Instance::default(),
             keys: Keys::default(),
+            guards: Guards::default(),
             faults: Faults::default(),
             calls: BTreeMap::new(),
         };
