@@ -23,6 +23,7 @@ mod answer;
 mod dispatch;
 mod entra;
 pub mod faults;
+mod guards;
 mod imds;
 mod state;
 mod token;

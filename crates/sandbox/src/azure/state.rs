@@ -27,6 +27,8 @@ pub(super) struct State {
     pub node: Vec<String>,
     /// By name, in lower case.
     pub vaults: BTreeMap<String, Vault>,
+    /// The tenant's policy keeps tokens of foreign issuers out.
+    pub federation_forbidden: bool,
     pub faults: Faults,
     /// By service and API.
     pub calls: BTreeMap<(String, String), Calls>,

@@ -16,7 +16,7 @@ use http::Method;
 
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::{Azure, token};
+use super::{Azure, guards, token};
 pub use access::Access;
 use access::Caller;
 pub(super) use access::{Policy, is_role};
@@ -34,6 +34,8 @@ const RESOURCE: &str = "https://vault.azure.net";
 pub(super) struct Vault {
     pub name: String,
     pub access: Access,
+    /// Whether it answers to callers from anywhere.
+    pub public: bool,
     /// By object id of the caller; without effect where [`Access::Roles`] rules.
     pub policies: BTreeMap<String, Policy>,
     /// Object id, role, and the one secret it is for; without effect where
@@ -47,6 +49,7 @@ impl Vault {
         Self {
             name: name.to_owned(),
             access,
+            public: true,
             policies: BTreeMap::new(),
             roles: Vec::new(),
             objects: BTreeMap::new(),
@@ -133,6 +136,9 @@ fn answer(azure: &Azure, name: &str, api: &str, call: &Call<'_>) -> Result<Answe
     let Some(vault) = state.vaults.get_mut(name) else {
         return Err(Answer::vault(404, "VaultNotFound", "", "gone"));
     };
+    if !vault.public {
+        return Err(guards::no_public_access(name));
+    }
     let body = || {
         serde_json::from_slice::<serde_json::Value>(call.body).map_err(|_| {
             Answer::vault(

@@ -34,6 +34,13 @@ pub(super) async fn check(
         return certificate::check(azure, client, &claims, text, call);
     }
     judge(&client.credentials, &claims).map_err(|miss| mismatch(miss, client, &claims))?;
+    if azure.state().federation_forbidden {
+        // Entra publishes the number; the text is ours.
+        return Err(Refusal::client(
+            700_223,
+            "Workload identity federation is disabled by a policy of the tenant.",
+        ));
+    }
     header(&token)?;
     verify(azure, &token, &claims, text).await?;
     times(azure, &claims)
