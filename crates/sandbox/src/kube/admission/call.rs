@@ -63,6 +63,17 @@ impl Clients {
         }
         let mut answer: Value =
             serde_json::from_slice(&body).map_err(|e| format!("failed to call webhook: {e}"))?;
+        let text = |name: &str| {
+            let value = answer.get(name).and_then(Value::as_str);
+            value.unwrap_or_default()
+        };
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if (version, kind) != ("admission.k8s.io/v1", "AdmissionReview") {
+            let version = if version.is_empty() { "/" } else { version };
+            return Err(format!(
+                "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {version}, Kind={kind}"
+            ));
+        }
         let wanted = review.pointer("/request/uid");
         let given = answer.pointer("/response/uid");
         if wanted != given {
@@ -119,11 +130,19 @@ fn connect(ca: &str) -> Result<reqwest::Client, String> {
     builder.build().map_err(|e| innermost(&e))
 }
 
-/// The cause at the bottom: what went wrong, without the layers above it.
+/// The cause at the bottom: what went wrong, without the layers above it, and a refused certificate
+/// in the words of the API server.
 fn innermost(error: &reqwest::Error) -> String {
     let mut at: &dyn std::error::Error = error;
     while let Some(source) = at.source() {
         at = source;
     }
-    at.to_string()
+    let refused = |why: &str| format!("tls: failed to verify certificate: x509: certificate {why}");
+    match at.to_string() {
+        text if text.contains("UnknownIssuer") || text.contains("BadSignature") => {
+            refused("signed by unknown authority")
+        }
+        text if text.contains("Expired") => refused("has expired or is not yet valid"),
+        text => text,
+    }
 }
