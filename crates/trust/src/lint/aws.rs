@@ -104,6 +104,11 @@ pub(super) fn provider(sheet: &Sheet<'_>, document: &Document, found: &mut Vec<F
     let ids = list("/ClientIDList");
     let line = document.line("/ClientIDList");
     match &sheet.expect.audience {
+        _ if ids.is_empty() => found.push(
+            sheet
+                .finding("A7", Severity::Error, line, &part, "no client id at all")
+                .required("sts.amazonaws.com, or the audience of your tokens"),
+        ),
         Some(wanted) if !ids.contains(wanted) => found.push(
             sheet
                 .finding(
@@ -114,11 +119,6 @@ pub(super) fn provider(sheet: &Sheet<'_>, document: &Document, found: &mut Vec<F
                     format!("client ids {ids:?}"),
                 )
                 .required(format!("client id {wanted}")),
-        ),
-        None if ids.is_empty() => found.push(
-            sheet
-                .finding("A2", Severity::Error, line, &part, "no client id at all")
-                .required("sts.amazonaws.com, or the audience of your tokens"),
         ),
         _ => {}
     }

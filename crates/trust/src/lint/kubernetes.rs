@@ -41,8 +41,17 @@ pub(super) fn manifest(sheet: &Sheet<'_>, document: &Document, found: &mut Vec<F
             keys(sheet, document, pointer, map, &part, found);
         }
     }
-    if kind == "ClusterSecretStore" && version.starts_with("external-secrets.io/") {
-        store(sheet, document, &part, found);
+    if !version.starts_with("external-secrets.io/") {
+        return;
+    }
+    match kind {
+        "ClusterSecretStore" => {
+            store(sheet, document, &part, found);
+            let spec = document.value.pointer("/spec/provider");
+            accounts(sheet, document, spec, "/spec/provider", &part, found);
+        }
+        "ExternalSecret" => certificates(sheet, document, &part, found),
+        _ => {}
     }
 }
 
@@ -104,6 +113,72 @@ fn store(sheet: &Sheet<'_>, document: &Document, part: &str, found: &mut Vec<Fin
                 .finding("O5", Severity::Warning, line, part, observed)
                 .required("conditions, or a serviceAccountRef"),
         );
+    }
+}
+
+/// Service accounts that a cluster-wide store names without their namespace.
+fn accounts(
+    sheet: &Sheet<'_>,
+    document: &Document,
+    value: Option<&Value>,
+    pointer: &str,
+    part: &str,
+    found: &mut Vec<Finding>,
+) {
+    let Some(Value::Object(fields)) = value else {
+        return;
+    };
+    for (name, value) in fields {
+        let pointer = format!("{pointer}/{name}");
+        if name != "serviceAccountRef" {
+            accounts(sheet, document, Some(value), &pointer, part, found);
+        } else if value.get("namespace").is_none() {
+            let account = value
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let line = document.line(&pointer);
+            let observed =
+                format!("serviceAccountRef {account} of each namespace that uses the store");
+            found.push(
+                sheet
+                    .finding("O3", Severity::Warning, line, part, observed)
+                    .required("namespace, unless that is meant"),
+            );
+        }
+    }
+}
+
+/// Certificates of Azure that are read for the sake of a private key, which they have not.
+fn certificates(sheet: &Sheet<'_>, document: &Document, part: &str, found: &mut Vec<Finding>) {
+    let tls = document.text("/spec/target/template/type") == Some("kubernetes.io/tls");
+    let entries = document
+        .value
+        .pointer("/spec/data")
+        .and_then(Value::as_array);
+    for (index, entry) in entries.into_iter().flatten().enumerate() {
+        let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str);
+        let (Some(to), Some(from)) = (text("/secretKey"), text("/remoteRef/key")) else {
+            continue;
+        };
+        let Some(name) = from.strip_prefix("cert/") else {
+            continue;
+        };
+        let key = to.ends_with(".key") || to.ends_with(".pfx") || to.ends_with(".p12");
+        if key || (tls && entries.is_some_and(|all| all.len() == 1)) {
+            let line = document.line(&format!("/spec/data/{index}/remoteRef/key"));
+            found.push(
+                sheet
+                    .finding(
+                        "Z23",
+                        Severity::Error,
+                        line,
+                        part,
+                        format!("{to} from {from}"),
+                    )
+                    .required(format!("secret/{name}, which has the private key")),
+            );
+        }
     }
 }
 
