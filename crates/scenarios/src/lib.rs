@@ -10,6 +10,7 @@
 
 pub mod api;
 pub mod azure;
+mod doctor;
 pub mod gcp;
 mod injection;
 mod log;

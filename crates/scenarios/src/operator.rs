@@ -42,6 +42,8 @@ pub struct Wish {
     pub seen: Option<Arc<Seen>>,
     /// It leaves ClusterSecretStores alone.
     pub no_cluster_stores: bool,
+    /// Variables of its environment that differ from the ring's; `None` takes one away.
+    pub environment: Vec<(&'static str, Option<String>)>,
 }
 
 /// A client whose requests are those of `user`.
@@ -177,6 +179,11 @@ impl Running {
             .chain(sandbox.gcp_environment())
             .chain([sandbox.resolve()])
             .chain(authority)
+            .filter(|(name, _)| wish.environment.iter().all(|(other, _)| name != other))
+            .chain(wish.environment.iter().filter_map(|(name, value)| {
+                let value = value.clone()?;
+                Some(((*name).to_owned(), value))
+            }))
             .collect();
         let options = Options {
             metrics_addr: wish.metrics_addr,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use keyless_sandbox::issuer::{Faults, SigningKey};
 use keyless_sandbox::vault::Vault;
 use serde_json::{Value, json};
 
@@ -38,6 +39,23 @@ impl World {
     #[must_use]
     pub fn issuer_url(&self) -> String {
         self.ring.sandbox.issuer.url().to_owned()
+    }
+
+    /// Has the cluster's issuer deliver its documents with these faults, to readers who have
+    /// forgotten what they read before. The scenario must have the ring alone.
+    pub fn publish_as(&self, faults: Faults) {
+        let sandbox = &self.ring.sandbox;
+        sandbox.issuer.set_faults(faults);
+        sandbox.aws.forget_issuer_keys();
+        sandbox.azure.forget_issuer_keys();
+        sandbox.gcp.forget_issuer_keys();
+        sandbox.vault.forget_issuers();
+    }
+
+    /// A key set without the key that signs the cluster's tokens.
+    pub fn another_key_set(&self) -> Result<String> {
+        let key = SigningKey::generate()?;
+        Ok(json!({"keys": [key.jwk()]}).to_string())
     }
 
     /// Signs a token as the cluster's issuer does, whatever it claims.
@@ -184,6 +202,15 @@ impl World {
             .until("SecretStore", &self.ns, name, &what, told)
             .await?;
         Ok(crate::api::ready(&object).2)
+    }
+
+    /// Waits until the store is Ready.
+    pub async fn until_store_ready(&self, name: &str) -> Result<()> {
+        let told = |object: &Value| crate::api::ready(object).0 == "True";
+        self.api
+            .until("SecretStore", &self.ns, name, "Ready", told)
+            .await?;
+        Ok(())
     }
 
     /// Waits until no token of the method at `mount` lives.

@@ -134,7 +134,7 @@ impl World {
     }
 
     /// Remembers a cluster-scoped object that is to be removed at the end.
-    pub(crate) fn owns(&self, kind: &'static str, name: &str) {
+    pub fn owns(&self, kind: &'static str, name: &str) {
         self.cluster_wide
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -37,6 +37,8 @@ mod azure;
 mod azure_writes;
 #[path = "all/bad_input.rs"]
 mod bad_input;
+#[path = "all/catalogue.rs"]
+mod catalogue;
 #[path = "all/chain.rs"]
 mod chain;
 #[path = "all/cluster_external_secrets.rs"]

@@ -1,5 +1,7 @@
 //! The emulated AWS as a scenario sees it: its own parameters, roles and secrets, and counts of calls.
 
+use keyless_sandbox::aws::Aws;
+
 use super::*;
 
 impl World {
@@ -149,6 +151,38 @@ impl World {
         }
         aws.put_role_policy(name, "read", &policy.to_string())?;
         Ok(())
+    }
+
+    /// The trust policy that [`World::aws_role`] gives the role of service account `account`.
+    #[must_use]
+    pub fn trust_policy(&self, account: &str) -> Value {
+        let host = self.issuer_host();
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+            "Principal": {"Federated": format!("arn:aws:iam::{ACCOUNT}:oidc-provider/{host}")},
+            "Condition": {"StringEquals": {
+                format!("{host}:aud"): "sts.amazonaws.com",
+                format!("{host}:sub"): self.subject(account),
+            }},
+        }]})
+    }
+
+    /// Replaces the trust policy of role `name`.
+    pub fn set_trust_policy(&self, name: &str, policy: &Value) -> Result<()> {
+        let aws = self.ring.aws();
+        Ok(aws.update_trust_policy(&self.role_name(name), &policy.to_string())?)
+    }
+
+    /// Replaces what role `name` may do.
+    pub fn set_role_policy(&self, name: &str, policy: &Value) -> Result<()> {
+        let aws = self.ring.aws();
+        Ok(aws.put_role_policy(&self.role_name(name), "read", &policy.to_string())?)
+    }
+
+    /// The emulated AWS.
+    #[must_use]
+    pub fn aws(&self) -> &'static Aws {
+        self.ring.aws()
     }
 
     /// Takes the permission to read from role `name`.

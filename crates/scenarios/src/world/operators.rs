@@ -107,6 +107,24 @@ impl World {
         Running::start(self.ring, wish)
     }
 
+    /// Another operator, for stores of `class` in this namespace, whose environment differs from the
+    /// ring's in these variables; `None` takes one away.
+    pub async fn operator_with(
+        &self,
+        class: &str,
+        environment: Vec<(&'static str, Option<String>)>,
+    ) -> Result<Running> {
+        Running::start(
+            self.ring,
+            Wish {
+                class: Some(class.to_owned()),
+                namespace: Some(self.ns.clone()),
+                environment,
+                ..Wish::default()
+            },
+        )
+    }
+
     /// Changes the data of the fake store `name`.
     pub async fn fake_data(&self, name: &str, entries: Value) -> Result<()> {
         let patch = json!({"spec": {"provider": {"fake": {"data": entries}}}});

@@ -1,0 +1,104 @@
+//! Google Cloud: names and annotations, the issuer as STS sees it, pools that are gone.
+
+use anyhow::{Context as _, Result};
+use keyless_sandbox::issuer::Faults;
+use keyless_scenarios::World;
+use keyless_scenarios::gcp::{ACCESSOR, POOL};
+use keyless_trust::catalogue::recognise;
+use serde_json::json;
+
+use super::{doctor_says, one, store_says};
+
+scenarios!(google_names, google_deleted_pools);
+// Alone: they change what others log in with.
+scenarios!(alone: google_issuers_documents);
+
+/// Names that are too long, or of another form.
+async fn google_names(world: World) -> Result<()> {
+    let w = &world;
+    w.gcp_ready("reader").await?;
+    w.gcp_secret("x", "v")?;
+    let long = "a".repeat(95);
+    w.service_account(&long, json!({})).await?;
+    w.store("long", w.gcp_store(&long)?).await?;
+    w.service_account("named", json!({"iam.gke.io/gcp-service-account": "reader"}))
+        .await?;
+    w.store("named", w.gcp_store("named")?).await?;
+    let audience = w.gcp_audience()?;
+    let with = |audience: String| {
+        w.gcp_spec(json!({"workloadIdentityFederation": {
+            "serviceAccountRef": {"name": "reader"}, "audience": audience}}))
+    };
+    w.store("scheme", with(format!("https:{audience}"))).await?;
+    let by_id = audience.replace(&w.gcp_number(), &w.gcp_project());
+    w.store("id", with(by_id)).await?;
+    // The name is in the message four times over.
+    w.until_store_says("long", "exceeds the 127 bytes limit")
+        .await?;
+    w.external_secret("long", one("long", "x")).await?;
+    doctor_says(w, "long", "G8").await?;
+    for (name, code) in [("named", "G20"), ("scheme", "G2"), ("id", "G1")] {
+        store_says(w, name, code).await?;
+        w.external_secret(name, one(name, "x")).await?;
+        w.until_failed(name).await?;
+        doctor_says(w, name, code).await?;
+    }
+    Ok(())
+}
+
+/// A pool's id stays taken for thirty days.
+async fn google_deleted_pools(world: World) -> Result<()> {
+    let w = &world;
+    w.make_gcp_project()?;
+    w.trust_issuer(&w.issuer_url())?;
+    w.service_account("late", json!({})).await?;
+    let (gcp, project) = (w.gcp(), w.gcp_project());
+    let store = w.gcp_store("late")?;
+    gcp.delete_pool(&project, POOL)?;
+    w.store("late", store).await?;
+    store_says(w, "late", "G1").await?;
+    let refused = gcp
+        .create_pool(&project, POOL)
+        .err()
+        .context("it was made")?;
+    let rows = recognise(&refused.to_string());
+    assert_eq!(rows.first().map(|row| row.code), Some("G14"), "{refused}");
+    Ok(())
+}
+
+/// The issuer's documents as Google finds them.
+async fn google_issuers_documents(world: World) -> Result<()> {
+    let w = &world;
+    w.make_gcp_project()?;
+    w.trust_issuer(&w.issuer_url())?;
+    let mut seen = Vec::new();
+    for (faults, code) in [
+        (
+            Faults {
+                status: Some(404),
+                ..Faults::default()
+            },
+            "G4",
+        ),
+        (
+            Faults {
+                keys: Some(w.another_key_set()?),
+                ..Faults::default()
+            },
+            "G4",
+        ),
+    ] {
+        w.publish_as(faults);
+        let name = format!("look-{}", seen.len());
+        w.service_account(&name, json!({})).await?;
+        w.gcp_bind(ACCESSOR, &w.gcp_principal(&name)?)?;
+        w.store(&name, w.gcp_store(&name)?).await?;
+        seen.push(store_says(w, &name, code).await);
+    }
+    w.publish_as(Faults::default());
+    for result in seen {
+        result?;
+    }
+    w.look_again("look-0").await?;
+    w.until_store_ready("look-0").await
+}
