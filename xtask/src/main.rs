@@ -7,6 +7,7 @@ mod cache;
 mod conformance;
 mod deny;
 mod dist;
+mod evidence;
 mod fuzz;
 mod generate;
 mod helm;

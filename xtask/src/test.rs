@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::cache;
+use crate::evidence::{REGISTER, Register};
 use crate::helm::{self, Helm};
 use crate::testbed::{self, Testbed};
 
@@ -23,6 +24,9 @@ pub struct Args {
 
 /// Runs every test of the workspace.
 pub fn run(args: &Args) -> Result<()> {
+    let register = Register::read(&cache::workspace())?;
+    let faults = register.faults(&cache::workspace(), register.codes());
+    ensure!(faults.is_empty(), "{}: {}", REGISTER, faults.join(", "));
     let mut skipped = Vec::new();
     let mut environment = vec![("KEYLESS_CACHE", cache::dir()?)];
     if args.no_real {
@@ -67,6 +71,24 @@ pub fn run(args: &Args) -> Result<()> {
         "tests failed: {}",
         first.failed.join(", ")
     );
+    evidence(args, &register, &first)
+}
+
+/// Every row of the catalogue of failures was found by the tests that its register names.
+fn evidence(args: &Args, register: &Register, run: &Outcome) -> Result<()> {
+    if !args.rest.is_empty() {
+        eprintln!("\n!!! NOT RUN: the catalogue's evidence: only some tests were asked for");
+        return Ok(());
+    }
+    // What failed among all tests and passed alone is told above.
+    let passed: Vec<String> = run.ok.iter().chain(&run.failed).cloned().collect();
+    let left_out = register.left_out(&passed);
+    ensure!(
+        left_out.is_empty(),
+        "rows of the catalogue whose tests did not run: {}",
+        left_out.join(", ")
+    );
+    eprintln!("\n{}", register.summary());
     Ok(())
 }
 

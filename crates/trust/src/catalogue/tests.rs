@@ -74,6 +74,10 @@ fn providers_answers_are_recognised() {
             "V3",
         ),
         (
+            "FAILED_PRECONDITION: Org Policy violated for value: 'https://oidc.example.com/c1'.",
+            "G15",
+        ),
+        (
             "no matches for kind \"ExternalSecret\" in version \"external-secrets.io/v1beta1\"",
             "O4",
         ),
