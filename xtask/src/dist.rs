@@ -14,8 +14,7 @@ use crate::{cache, sbom};
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Target triple; this machine's if none is given. A static binary needs a musl target and its
-    /// C compiler
+    /// Target triple; this machine's if none is given. Another one needs its C compiler
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
     /// Where the files go
@@ -141,7 +140,7 @@ mod tests {
             .trim_matches('"');
         let image = read("Containerfile");
         assert!(
-            image.contains(&format!("rust:{version}-alpine")),
+            image.contains(&format!("rust:{version}-bookworm")),
             "{version}"
         );
         let user = image.lines().find_map(|line| line.strip_prefix("USER "));

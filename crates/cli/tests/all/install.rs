@@ -195,6 +195,19 @@ impl Installed {
     }
 }
 
+/// No namespace: the service account is that of whoever reads.
+const OF_EACH_READER: &str = "
+apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: of-each-reader}
+spec:
+  provider:
+    aws:
+      region: eu-central-1
+      service: ParameterStore
+      auth: {jwt: {serviceAccountRef: {name: reader}}}
+";
+
 /// Rights that no request shows: each with the reason for having it all the same.
 fn unseen((group, resource, verb): &Right) -> Option<&'static str> {
     match (group.as_str(), resource.as_str(), verb.as_str()) {
@@ -363,7 +376,24 @@ fn from_nothing_to_a_synced_secret_and_back() {
     let operator = installed.operator("others.log");
     clouds::azure(&installed);
     clouds::google(&installed);
+    clouds::secrets_manager(&installed);
+    clouds::vault(&installed);
     operator.stop();
     let asked = audit::asked(cluster.audit_log(), USER);
     assert!(asked.denied.is_empty(), "denied: {:#?}", asked.denied);
+
+    // A store that logs in as a service account of each reader: Helm finds it, and what it needs is
+    // tokens everywhere, which only the profile `compatible` gives.
+    cluster.apply(OF_EACH_READER);
+    let everywhere = || {
+        let role = cluster.get("clusterrole", "", "external-secrets-controller");
+        let rules = role.unwrap()["rules"].to_string();
+        rules.contains("serviceaccounts/token")
+    };
+    assert!(!everywhere());
+    installed.helm("upgrade", &[&azure]);
+    assert!(everywhere());
+    let least = "--set=rbac.profile=least,rbac.namespaces={default}";
+    installed.helm("upgrade", &[&azure, least]);
+    assert!(!everywhere());
 }

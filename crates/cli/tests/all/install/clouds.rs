@@ -1,8 +1,9 @@
-//! The examples for Azure and Google: trust, the value, the manifests, the Secret.
+//! The examples beside Parameter Store's: trust, the value, the manifests, the Secret.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Installed, NAMESPACE, USER};
+use crate::support::workspace;
 
 /// Takes away the ExternalSecret of the cloud before, whose name is the same in all examples.
 fn clear(installed: &Installed) {
@@ -69,4 +70,58 @@ pub fn google(installed: &Installed) {
     installed.apply_file("examples/gcp-secret-manager/cluster-secret-store.yaml");
     installed.apply_file("examples/gcp-secret-manager/external-secret.yaml");
     installed.until_secret("default", "hello", "SOME_ENV_VAR", "from Google");
+}
+
+/// AWS Secrets Manager, by the role of Parameter Store's example with the permissions of its own.
+pub fn secrets_manager(installed: &Installed) {
+    let aws = &installed.cluster.sandbox.aws;
+    for password in ["old", "from Secrets Manager"] {
+        let value = json!({"password": password}).to_string();
+        aws.put_secret("path/to/database", &value).unwrap();
+    }
+    let permissions = installed.filled("examples/aws-secrets-manager/permission-policy.json");
+    aws.put_role_policy("external-secrets", "secrets-manager", &permissions)
+        .unwrap();
+    installed.apply_file("examples/aws-secrets-manager/cluster-secret-store.yaml");
+    installed.apply_file("examples/aws-secrets-manager/external-secret.yaml");
+    installed.until_secret("default", "database", "password", "from Secrets Manager");
+    installed.until_secret("default", "database", "previous-password", "old");
+}
+
+/// Vault, by tokens of the service account that the store names. Only the server's address is
+/// another one.
+pub fn vault(installed: &Installed) {
+    let cluster = &installed.cluster;
+    let (vault, issuer) = (&cluster.sandbox.vault, cluster.sandbox.issuer.url());
+    let text = |file| std::fs::read_to_string(workspace("examples/vault").join(file)).unwrap();
+    cluster.wait(async {
+        vault.enable_kv("secret", 2).await.unwrap();
+        vault.enable_auth("jwt", "jwt").await.unwrap();
+        let role = json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault",
+            "bound_subject": "system:serviceaccount:default:app", "token_policies": "app",
+        });
+        let secret = json!({"data": {"password": "from Vault"}});
+        for (path, body) in [
+            ("auth/jwt/config", json!({"oidc_discovery_url": issuer})),
+            (
+                "sys/policies/acl/app",
+                json!({"policy": text("policy.hcl")}),
+            ),
+            ("auth/jwt/role/app", role),
+            ("secret/data/app/db", secret),
+        ] {
+            vault.write(path, body).await.unwrap();
+        }
+    });
+    let store = text("secret-store-jwt.yaml");
+    let here = store.replace(
+        "https://vault.example.com:8200",
+        &cluster.sandbox.vault_url(),
+    );
+    assert_ne!(store, here);
+    cluster.apply(&text("service-account.yaml"));
+    cluster.apply(&here);
+    cluster.apply(&text("external-secret.yaml"));
+    installed.until_secret("default", "app-db", "DB_PASSWORD", "from Vault");
 }

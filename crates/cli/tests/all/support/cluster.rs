@@ -97,6 +97,11 @@ impl Cluster {
             .unwrap_or_else(|error| panic!("kubectl {arguments:?}: {error}"))
     }
 
+    /// Runs what is asynchronous: the sandbox's own handles.
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
     /// Applies manifests, once their kinds are served.
     pub fn apply(&self, manifests: &str) {
         until("the manifests being accepted", || {
