@@ -6,9 +6,13 @@
 //!
 //! Tests are beside the code.
 
+mod verdict;
+
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
+
+pub use verdict::Verdict;
 
 /// The link of the chain from a cluster's token to a Secret at which something broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -19,7 +19,6 @@ mod referent;
 mod registry;
 mod rest;
 mod vault;
-mod verdict;
 mod webhook;
 
 pub use error::Error;

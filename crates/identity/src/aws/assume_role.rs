@@ -13,9 +13,9 @@ use aws_sdk_sts::error::SdkError;
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::types::Tag;
-use keyless_fault::{Class, Link};
+use keyless_fault::{Class, Link, Verdict};
 
-use super::refusal::{PolicyLayer, Verdict, by_status, policy_layer};
+use super::refusal::{PolicyLayer, by_status, policy_layer};
 use super::web_identity::STS;
 use super::{Credentials, Hop, Region, endpoint};
 use crate::claims::scrub;

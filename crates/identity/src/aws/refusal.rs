@@ -3,7 +3,7 @@
 //! Owns: the table from code and text to link, class, catalogue row and fix. Refuses: guesses
 //! about what was not answered.
 
-use keyless_fault::{Class, Link};
+use keyless_fault::{Class, Link, Verdict};
 
 use super::RoleArn;
 use crate::TokenFacts;
@@ -52,38 +52,6 @@ pub(super) struct Attempt<'a> {
     pub(super) token: Option<&'a TokenFacts>,
     /// STS region.
     pub(super) region: &'a str,
-}
-
-/// The meaning of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) link: Link,
-    pub(super) class: Class,
-    pub(super) code: &'static str,
-    pub(super) required: Option<String>,
-    pub(super) hint: Option<String>,
-}
-
-impl Verdict {
-    fn new(link: Link, class: Class, code: &'static str) -> Self {
-        Self {
-            link,
-            class,
-            code,
-            required: None,
-            hint: None,
-        }
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    fn required(mut self, required: impl Into<String>) -> Self {
-        self.required = Some(required.into());
-        self
-    }
 }
 
 impl Attempt<'_> {

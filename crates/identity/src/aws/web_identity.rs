@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use keyless_fault::{Class, Fault, Link};
+use keyless_fault::{Class, Fault, Link, Verdict};
 use keyless_secret::SecretBytes;
 use url::Url;
 
-use super::refusal::{Attempt, Verdict, by_status};
+use super::refusal::{Attempt, by_status};
 use super::sts_answer;
 use super::{Credentials, Region, RoleArn};
 use crate::claims::scrub;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use keyless_fault::{Class, Fault, Link};
+use keyless_fault::{Class, Fault, Link, Verdict};
 use keyless_secret::SecretBytes;
 
 use super::answer;
-use super::refusal::{Attempt, Verdict};
+use super::refusal::Attempt;
 use super::{ClientCertificate, Cloud};
 use crate::azure::Client;
 use crate::claims::scrub;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use keyless_fault::{Class, Fault, Link};
+use keyless_fault::{Class, Fault, Link, Verdict};
 
 use super::answer::{self, Refusal};
-use super::refusal::Verdict;
 use crate::claims::scrub;
 use crate::http::Limits;
 use crate::{Error, HttpExchange};

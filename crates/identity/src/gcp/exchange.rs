@@ -3,6 +3,7 @@
 //! Owns: the calls to Google's token service, to GKE's identity binding, to IAM Credentials and to
 //! the token endpoint for stored keys, and the sense of their answers. Refuses: caching.
 
+use keyless_fault::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Refusal};
 use super::call::{Call, time_of};
 use super::config::JWT;
-use super::refusal::{Attempt, Step, Verdict};
+use super::refusal::{Attempt, Step};
 use super::{Impersonation, Login, ServiceAccountKey};
 use crate::{AccessToken, Error, HttpExchange, Leased, TokenFacts};
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keyless_fault::{Class, Fault, Link};
+use keyless_fault::{Class, Fault, Link, Verdict};
 use keyless_secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refusal::{Attempt, Verdict};
+use super::refusal::Attempt;
 use super::session::Granted;
 use super::wire::{Answer, Call, Unanswered, Wire, segment, segments};
 use super::{Login, Method, Subject};

@@ -6,46 +6,10 @@
 //! Vault has no codes: its texts are matched. Those of the jwt method come from the library that
 //! Vault and OpenBao share for it.
 
-use keyless_fault::{Class, Link};
+use keyless_fault::{Class, Link, Verdict};
 
 use super::{Login, Method, Subject};
 use crate::TokenFacts;
-
-/// The meaning of a refusal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) link: Link,
-    pub(super) class: Class,
-    pub(super) code: &'static str,
-    pub(super) required: Option<String>,
-    pub(super) hint: Option<String>,
-}
-
-impl Verdict {
-    fn new(link: Link, class: Class, code: &'static str) -> Self {
-        Self {
-            link,
-            class,
-            code,
-            required: None,
-            hint: None,
-        }
-    }
-
-    fn denied(link: Link, code: &'static str) -> Self {
-        Self::new(link, Class::Denied, code)
-    }
-
-    fn required(mut self, required: impl Into<String>) -> Self {
-        self.required = Some(required.into());
-        self
-    }
-
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
 
 /// What was tried.
 #[derive(Clone, Copy, Debug)]

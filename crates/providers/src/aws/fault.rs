@@ -8,12 +8,11 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use keyless_fault::{Class, Link};
+use keyless_fault::{Class, Link, Verdict};
 use keyless_identity::aws::{PolicyLayer, policy_layer};
 use keyless_identity::{HttpError, scrub};
 
 use crate::Error;
-use crate::verdict::Verdict;
 
 /// What was tried.
 #[derive(Clone, Debug)]

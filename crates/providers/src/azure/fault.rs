@@ -6,13 +6,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use keyless_fault::{Class, Link};
+use keyless_fault::{Class, Link, Verdict};
 use keyless_identity::{HttpError, scrub};
 use serde::Deserialize;
 
 use crate::Error;
 use crate::rest;
-use crate::verdict::Verdict;
 
 /// What was tried.
 #[derive(Clone, Debug)]
