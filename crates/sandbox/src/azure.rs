@@ -1,4 +1,5 @@
-//! The emulated Azure: Entra's token endpoint, the node's metadata service and Key Vault.
+//! The emulated Azure: Entra's token endpoint, the node's metadata service, Key Vault, and of the
+//! Resource Manager what gives identities trust and permissions.
 //!
 //! Owns: one TLS endpoint under the clouds' own host names, real verification of client assertions
 //! against the issuers' published documents, tokens that the vaults really verify.
@@ -19,17 +20,22 @@ use crate::federation::issuers::Issuers;
 use crate::issuer::{self, SigningKey};
 
 mod admin;
+mod administrator;
 mod answer;
+mod arm;
 mod dispatch;
 mod entra;
 pub mod faults;
+mod graph;
 mod guards;
 mod imds;
+mod roles;
 mod state;
 mod token;
 mod vault;
 
 pub use admin::{AdminError, Identity};
+pub use administrator::Administrator;
 pub use state::Calls;
 pub use vault::{Access, Secret};
 
@@ -43,6 +49,8 @@ pub struct AzureOptions {
     pub roots: String,
     /// The one tenant, a GUID.
     pub tenant: String,
+    /// The one subscription, a GUID.
+    pub subscription: String,
     /// The vault that answers under host names that name none, such as `localhost`.
     pub vault: String,
     /// Addresses for host names that no name server knows, such as an issuer's.
@@ -55,6 +63,7 @@ impl Default for AzureOptions {
             clock: Clock::default(),
             roots: String::new(),
             tenant: "72f988bf-0000-4000-8000-2d7cd011db47".to_owned(),
+            subscription: "5a4d8b1e-0000-4000-8000-9c3f2e7d6a10".to_owned(),
             vault: "my-keyvault".to_owned(),
             hosts: BTreeMap::new(),
         }
@@ -63,11 +72,17 @@ impl Default for AzureOptions {
 
 /// The host names that the one endpoint answers for: a certificate needs them, and whoever calls
 /// must resolve them to it.
-pub const HOSTS: [&str; 3] = [
+pub const HOSTS: [&str; 4] = [
     "login.microsoftonline.com",
     "*.vault.azure.net",
     "management.azure.com",
+    "graph.microsoft.com",
 ];
+
+/// The resource group that is there from the beginning.
+pub const GROUP: &str = "sandbox";
+/// Where it is, and everything that is made without the Resource Manager.
+pub const LOCATION: &str = "germanywestcentral";
 
 /// A running Azure. Clones share everything.
 #[derive(Clone, Debug)]
@@ -81,11 +96,13 @@ struct Inner {
     key: SigningKey,
     /// Seconds by which Entra judges assertions ahead of the clock.
     skew: AtomicI64,
+    administrator: Administrator,
     state: Mutex<state::State>,
 }
 
 impl Azure {
-    /// An Azure with nothing in it but an empty vault of the options' name. Takes 50 to 500 ms of
+    /// An Azure with nothing in it but an administrator, the resource group [`GROUP`], and an
+    /// empty vault of the options' name. Takes 50 to 500 ms of
     /// CPU for Entra's key.
     ///
     /// # Errors
@@ -96,15 +113,17 @@ impl Azure {
             issuers,
             key: SigningKey::generate()?,
             skew: AtomicI64::new(0),
+            administrator: Administrator::new(),
             state: Mutex::default(),
             options,
         }));
         let vault = azure.0.options.vault.clone();
+        azure.furnish();
         azure.create_vault(&vault, Access::Policies);
         Ok(azure)
     }
 
-    /// Entra and the vaults, told apart by host name and path; to be served over TLS.
+    /// Entra, the Resource Manager and the vaults, told apart by host name and path; to be served over TLS.
     pub fn router(&self) -> axum::Router {
         dispatch::router(self.clone())
     }
@@ -118,6 +137,18 @@ impl Azure {
     #[must_use]
     pub fn tenant(&self) -> &str {
         &self.0.options.tenant
+    }
+
+    /// The subscription.
+    #[must_use]
+    pub fn subscription(&self) -> &str {
+        &self.0.options.subscription
+    }
+
+    /// Who owns the subscription, for `az login --service-principal`.
+    #[must_use]
+    pub fn administrator(&self) -> &Administrator {
+        &self.0.administrator
     }
 
     /// The vault that answers under `localhost`.

@@ -103,6 +103,24 @@ impl FederatedCredential {
         &self.name
     }
 
+    /// Who signs the tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whom they are about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Whom they are for: exactly one.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
     /// Adds `self` to an owner's credentials.
     ///
     /// # Errors
@@ -111,15 +129,28 @@ impl FederatedCredential {
         if others.iter().any(|other| other.name == self.name) {
             return Err(CredentialError::Exists("name"));
         }
+        self.put(others).map(|_| ())
+    }
+
+    /// Adds `self`, or puts it in place of the one of its name, as the Resource Manager's PUT
+    /// does. Says whether it was added.
+    ///
+    /// # Errors
+    /// When there are too many, or another one with its issuer and subject.
+    pub fn put(self, others: &mut Vec<Self>) -> Result<bool, CredentialError> {
         let same = |other: &Self| other.issuer == self.issuer && other.subject == self.subject;
-        if others.iter().any(same) {
+        if others.iter().any(|o| o.name != self.name && same(o)) {
             return Err(CredentialError::Exists("issuer and subject"));
+        }
+        if let Some(old) = others.iter_mut().find(|other| other.name == self.name) {
+            *old = self;
+            return Ok(false);
         }
         if others.len() >= MAX_CREDENTIALS {
             return Err(CredentialError::TooMany);
         }
         others.push(self);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -263,5 +294,18 @@ mod tests {
             Err(CredentialError::Exists("issuer and subject"))
         );
         assert_eq!(join("other", "x", &mut all), Err(CredentialError::TooMany));
+        let put = |name, subject, all: &mut Vec<_>| {
+            new(name, "https://i", subject, "a").unwrap().put(all)
+        };
+        // Another subject under the same name takes its place, also when there are twenty.
+        assert_eq!(put("name0", "x", &mut all), Ok(false));
+        assert_eq!(put("name1", "s1", &mut all), Ok(false));
+        assert_eq!(
+            put("name1", "x", &mut all),
+            Err(CredentialError::Exists("issuer and subject"))
+        );
+        assert_eq!(put("other", "y", &mut all), Err(CredentialError::TooMany));
+        all.pop();
+        assert_eq!(put("other", "y", &mut all), Ok(true));
     }
 }

@@ -60,9 +60,10 @@ impl Show {
             stage.sandbox.aws.region()
         ));
         self.result(&format!(
-            "  Azure       {}  tenant {}, vault {}",
+            "  Azure       {}  tenant {}, subscription {}, vault {}",
             stage.sandbox.azure_url(),
             stage.sandbox.azure.tenant(),
+            stage.sandbox.azure.subscription(),
             stage.sandbox.azure.default_vault()
         ));
         self.result(&format!(
@@ -135,7 +136,7 @@ impl Show {
                 "kubeconfig": stage.kubeconfig,
                 "issuer": stage.sandbox.issuer.url(),
                 "environment": environment.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
-                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret, "VAULT_TOKEN": stage.sandbox.vault.root_token()},
+                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret, "VAULT_TOKEN": stage.sandbox.vault.root_token(), "AZURE_CLIENT_ID": stage.sandbox.azure.administrator().client_id, "AZURE_CLIENT_SECRET": stage.sandbox.azure.administrator().secret, "AZURE_SUBSCRIPTION_ID": stage.sandbox.azure.subscription()},
                 "steps": steps,
                 "ok": steps.iter().all(|s| s.ok),
             });
@@ -164,6 +165,13 @@ impl Show {
             "  VAULT_TOKEN={}",
             stage.sandbox.vault.root_token()
         ));
+        let admin = stage.sandbox.azure.administrator();
+        self.result(&format!(
+            "  az login --service-principal -u {} -p {} --tenant {}",
+            admin.client_id,
+            admin.secret,
+            stage.sandbox.azure.tenant()
+        ));
         self.result("\nWorth trying:");
         self.result("  kubectl get externalsecrets,clustersecretstores,secrets -A");
         self.result("  kubectl describe externalsecret hello");
@@ -171,11 +179,8 @@ impl Show {
         self.result("  vault kv get -mount=secret app/db");
         let url = stage.sandbox.azure_url();
         self.result(&format!(
-            "  az cloud register -n keyless --endpoint-active-directory {url} \
-             --endpoint-active-directory-resource-id https://management.core.windows.net/ \
-             --endpoint-active-directory-graph-resource-id https://graph.microsoft.com/ \
-             --endpoint-resource-manager {url} --suffix-keyvault-dns .vault.azure.net && \
-             az cloud set -n keyless && az config set core.instance_discovery=false"
+            "  az config set core.instance_discovery=false && az cloud register -n keyless \
+             --endpoint-resource-manager {url} && az cloud set -n keyless"
         ));
         self.result(
             "  az login --service-principal -u $AZURE_CLIENT_ID --tenant $AZURE_TENANT_ID \

@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::answer::{Answer, guid};
 use super::faults::Fault;
-use super::state::{Calls, Client};
+use super::roles::{self, Assignment, Role};
+use super::state::{Calls, Client, Placement};
 use super::vault::{self, Access, Kind, Secret, Vault};
-use super::{Azure, vault::Policy};
+use super::{Azure, GROUP, LOCATION, vault::Policy};
 
 /// What Azure would have answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,31 +63,27 @@ pub struct Identity {
 }
 
 impl Azure {
-    /// Creates a user-assigned managed identity.
+    /// Creates a user-assigned managed identity in the resource group [`GROUP`]. It may be one
+    /// more of that name; the Resource Manager then shows one of them.
     #[must_use]
     pub fn create_managed_identity(&self, name: &str) -> Identity {
-        self.create(name, true)
+        self.create(name, Some(Placement::new(GROUP, LOCATION)))
     }
 
     /// Creates an application with its service principal.
     #[must_use]
     pub fn create_application(&self, name: &str) -> Identity {
-        self.create(name, false)
+        self.create(name, None)
     }
 
-    fn create(&self, name: &str, managed: bool) -> Identity {
+    pub(super) fn create(&self, name: &str, managed: Option<Placement>) -> Identity {
         let identity = Identity {
             client_id: guid(),
             object_id: guid(),
         };
         let client = Client {
-            id: identity.client_id.clone(),
-            object_id: identity.object_id.clone(),
-            name: name.to_owned(),
             managed,
-            credentials: Vec::new(),
-            secrets: Vec::new(),
-            certificates: Vec::new(),
+            ..Client::new(name, &identity.client_id, &identity.object_id)
         };
         self.state().clients.insert(client.id.clone(), client);
         identity
@@ -166,18 +163,22 @@ impl Azure {
         self.state().node.clear();
     }
 
-    /// Creates an empty vault, in place of one of that name.
+    /// Creates an empty vault in the resource group [`GROUP`], in place of one of that name.
     pub fn create_vault(&self, name: &str, access: Access) {
-        let vault = Vault::new(name, access);
+        self.delete_vault(name);
+        let vault = Vault::new(name, Placement::new(GROUP, LOCATION), access);
         self.state().vaults.insert(name.to_ascii_lowercase(), vault);
     }
 
-    /// Deletes a vault; says whether there was one.
+    /// Deletes a vault and what was assigned on it; says whether there was one.
     pub fn delete_vault(&self, name: &str) -> bool {
-        self.state()
-            .vaults
-            .remove(&name.to_ascii_lowercase())
-            .is_some()
+        let mut state = self.state();
+        let Some(old) = state.vaults.remove(&name.to_ascii_lowercase()) else {
+            return false;
+        };
+        let id = old.resource_id(self.subscription());
+        state.assignments.retain(|a| !roles::covers(&id, &a.scope));
+        true
     }
 
     /// Sets the access policy of `object_id`: verbs for secrets, certificates and keys.
@@ -190,14 +191,16 @@ impl Azure {
         object_id: &str,
         [secrets, certificates, keys]: [&[&str]; 3],
     ) -> Result<()> {
-        let set = |verbs: &[&str]| verbs.iter().map(|verb| verb.to_ascii_lowercase()).collect();
+        let set = |verbs: &[&str]| verbs.iter().map(|verb| (*verb).to_owned()).collect();
         let policy = Policy {
             secrets: set(secrets),
             certificates: set(certificates),
             keys: set(keys),
         };
         self.with_vault(vault, |vault| {
-            vault.policies.insert(object_id.to_owned(), policy);
+            vault
+                .policies
+                .insert(object_id.to_ascii_lowercase(), policy);
             Ok(())
         })
     }
@@ -213,17 +216,25 @@ impl Azure {
         role: &str,
         secret: Option<&str>,
     ) -> Result<()> {
-        if !vault::is_role(role) {
-            return Err(AdminError::new("RoleDefinitionDoesNotExist", role));
-        }
-        self.with_vault(vault, |vault| {
-            vault.roles.push((
-                object_id.to_owned(),
-                role.to_owned(),
-                secret.map(str::to_owned),
-            ));
-            Ok(())
-        })
+        let role =
+            Role::named(role).ok_or_else(|| AdminError::new("RoleDefinitionDoesNotExist", role))?;
+        let vault = self.vault_id(vault)?;
+        let scope = match secret {
+            Some(name) => format!("{vault}/secrets/{name}"),
+            None => vault,
+        };
+        let assignment = Assignment {
+            name: guid(),
+            scope,
+            principal: object_id.to_owned(),
+            principal_type: "ServicePrincipal".to_owned(),
+            role,
+            description: None,
+            created: self.now(),
+            by: String::new(),
+        };
+        self.state().assignments.push(assignment);
+        Ok(())
     }
 
     /// Takes every policy and role in `vault` from `object_id`.
@@ -231,11 +242,19 @@ impl Azure {
     /// # Errors
     /// When there is no such vault.
     pub fn revoke(&self, vault: &str, object_id: &str) -> Result<()> {
+        let id = self.vault_id(vault)?;
+        self.state()
+            .assignments
+            .retain(|a| a.principal != object_id || !roles::covers(&id, &a.scope));
         self.with_vault(vault, |vault| {
-            vault.policies.remove(object_id);
-            vault.roles.retain(|(holder, ..)| holder != object_id);
+            vault.policies.remove(&object_id.to_ascii_lowercase());
             Ok(())
         })
+    }
+
+    fn vault_id(&self, name: &str) -> Result<String> {
+        let subscription = self.subscription();
+        self.with_vault(name, |vault| Ok(vault.resource_id(subscription)))
     }
 
     /// Writes a secret; returns its version.

@@ -38,13 +38,18 @@ impl Answer {
         }
     }
 
+    /// An error of the Resource Manager or of Graph.
+    pub fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self::vault(status, code, "", message)
+    }
+
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     pub fn render(self, id: &str) -> Response<Body> {
-        let bytes = if self.status == 204 {
+        let bytes = if self.status == 204 || self.body.is_null() {
             String::new()
         } else {
             self.body.to_string()

@@ -9,7 +9,7 @@ use http::{Method, Request, Response, Uri};
 use serde_json::json;
 
 use super::answer::{Answer, guid};
-use super::{Azure, entra, vault};
+use super::{Azure, arm, entra, graph, vault};
 
 /// Larger requests are refused unread; no API here needs more.
 const MAX_BODY: usize = 1024 * 1024;
@@ -65,25 +65,39 @@ async fn handle(Shared(azure): Shared<Azure>, request: Request<Body>) -> Respons
         authorization: header(http::header::AUTHORIZATION),
         body: &body,
     };
-    let vault = vault_of(&azure, &call);
-    let (service, api) = match vault {
-        Some(_) => ("keyvault", vault::api(&call)),
-        None => ("entra", entra::api(&call)),
+    let service = Service::of(&azure, &call);
+    let vault = match &service {
+        Service::Vault(name) => Some(name.clone()),
+        _ => None,
     };
-    let suffering = azure.state().faults.strike(service, api, vault.as_deref());
+    let (name, api) = match service {
+        Service::Vault(_) => ("keyvault", vault::api(&call)),
+        Service::ResourceManager => ("arm", arm::api(&call)),
+        Service::Graph => ("graph", graph::api(&call)),
+        Service::Entra => ("entra", entra::api(&call)),
+    };
+    let suffering = azure.state().faults.strike(name, api, vault.as_deref());
     if !suffering.delay.is_zero() {
         tokio::time::sleep(suffering.delay).await;
     }
-    let mut answer = match (suffering.answer, &vault) {
+    let mut answer = match (suffering.answer, &service) {
         (Some(answer), _) => answer,
-        (None, Some(name)) => vault::call(&azure, name, api, &call),
-        (None, None) => entra::call(&azure, api, &call, &id).await,
+        (None, Service::Vault(name)) => vault::call(&azure, name, api, &call),
+        (None, Service::ResourceManager) => arm::call(&azure, &call),
+        (None, Service::Graph) => graph::call(&azure, api, &call),
+        (None, Service::Entra) => entra::call(&azure, api, &call, &id).await,
     };
     if let (Some(link), Some(page)) = (suffering.next_page, answer.body.as_object_mut()) {
         page.insert("nextLink".into(), json!(link));
     }
-    azure.state().count(service, api, answer.is_error());
-    tracing::debug!(request = id, service, api, status = answer.status, "called");
+    azure.state().count(name, api, answer.is_error());
+    tracing::debug!(
+        request = id,
+        service = name,
+        api,
+        status = answer.status,
+        "called"
+    );
     if suffering.html {
         let mut response =
             Response::new(Body::from("<html><body>Sign in to continue</body></html>"));
@@ -98,15 +112,34 @@ async fn handle(Shared(azure): Shared<Azure>, request: Request<Body>) -> Respons
     response
 }
 
-/// The vault that a call is for: by host name, or by path under a host that names nothing.
-fn vault_of(azure: &Azure, call: &Call<'_>) -> Option<String> {
-    let host = call.host.split(':').next().unwrap_or_default();
-    if let Some((name, rest)) = host.split_once('.')
-        && rest.starts_with("vault.")
-    {
-        return Some(name.to_ascii_lowercase());
+/// What a call is for: by host name, or by path under a host that names nothing.
+enum Service {
+    /// With the vault's name in lower case.
+    Vault(String),
+    ResourceManager,
+    Graph,
+    Entra,
+}
+
+impl Service {
+    fn of(azure: &Azure, call: &Call<'_>) -> Self {
+        let host = call.host.split(':').next().unwrap_or_default();
+        if let Some((name, rest)) = host.split_once('.')
+            && rest.starts_with("vault.")
+        {
+            return Self::Vault(name.to_ascii_lowercase());
+        }
+        if vault::is_path(&call.path) {
+            return Self::Vault(azure.default_vault().to_ascii_lowercase());
+        }
+        if arm::is_path(&call.path) {
+            return Self::ResourceManager;
+        }
+        if graph::is_path(&call.path) {
+            return Self::Graph;
+        }
+        Self::Entra
     }
-    vault::is_path(&call.path).then(|| azure.default_vault().to_ascii_lowercase())
 }
 
 /// Half of the answer's bytes, then an error that makes the server close the connection.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::dispatch::Call;
 use super::state::Client;
-use super::{Azure, token};
+use super::{Azure, graph, token};
 use refusal::Refusal;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -32,7 +32,6 @@ pub(super) fn api(call: &Call<'_>) -> &'static str {
         [.., ".well-known", "openid-configuration"] => "OpenIdConfiguration",
         [.., "discovery", "v2.0", "keys"] => "Keys",
         ["metadata", "endpoints"] => "MetadataEndpoints",
-        ["subscriptions"] => "Subscriptions",
         _ => "Unknown",
     }
 }
@@ -59,8 +58,6 @@ pub(super) async fn call(azure: &Azure, api: &str, call: &Call<'_>, id: &str) ->
         "OpenIdConfiguration" => discovery(azure, &host, call),
         "Keys" => Answer::ok(json!({"keys": [azure.0.key.jwk()]})),
         "MetadataEndpoints" => metadata(azure, &host, call),
-        // No subscription: what a vault is read for needs none.
-        "Subscriptions" => Answer::ok(json!({"value": [], "count": {"type": "Total", "value": 0}})),
         _ => Answer::vault(404, "NotFound", "", "There is nothing at this path."),
     }
 }
@@ -102,6 +99,7 @@ fn metadata(azure: &Azure, host: &str, call: &Call<'_>) -> Answer {
         },
         "graph": RESOURCES[3],
         "graphAudience": RESOURCES[3],
+        "microsoftGraphResourceId": host,
         "resourceManager": host,
         "suffixes": {"keyVaultDns": "vault.azure.net"},
     });
@@ -186,7 +184,7 @@ async fn token(azure: &Azure, call: &Call<'_>, tenant: &str) -> Result<Answer, R
         )
     })?;
     prove(azure, &client, &form, call).await?;
-    let resource = resource(&form, tenant)?;
+    let resource = resource(&form, tenant, call)?;
     let refused = || {
         Refusal::new(
             90_033,
@@ -261,7 +259,7 @@ async fn prove(
 }
 
 /// What the token is for: `scope` in version 2, `resource` in version 1.
-fn resource(form: &Form, tenant: &str) -> Result<String, Refusal> {
+fn resource(form: &Form, tenant: &str, call: &Call<'_>) -> Result<String, Refusal> {
     let wanted = match (form.get("scope"), form.get("resource")) {
         (Some(scope), _) => {
             let mut scopes = scope.split_whitespace();
@@ -286,6 +284,10 @@ fn resource(form: &Form, tenant: &str) -> Result<String, Refusal> {
     let wanted = wanted.trim_end_matches('/');
     if RESOURCES.contains(&wanted) {
         return Ok(wanted.to_owned());
+    }
+    // Graph's address is its name, and here it is this endpoint.
+    if wanted.strip_prefix("https://") == Some(call.host) {
+        return Ok(graph::RESOURCE.to_owned());
     }
     Err(Refusal::new(
         500_011,

@@ -48,7 +48,7 @@ pub enum Effect {
 /// A fault and the calls it hits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// `entra`, `imds` or `keyvault`; absent: every service.
+    /// `entra`, `imds`, `keyvault`, `arm` or `graph`; absent: every service.
     pub service: Option<String>,
     /// The API's name, e.g. `GetSecret`; absent: every API.
     pub api: Option<String>,

@@ -13,6 +13,7 @@ use super::*;
 use crate::issuer::Issuer;
 use crate::tls::Tls;
 
+mod arm;
 mod entra;
 mod judges;
 mod metadata;
@@ -23,6 +24,7 @@ const AUDIENCE: &str = "api://AzureADTokenExchange";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LOGIN: &str = "login.microsoftonline.com";
 const VAULT: &str = "my-keyvault.vault.azure.net";
+const MANAGEMENT: &str = "management.azure.com";
 
 /// An issuer that serves its documents, and an Azure with a managed identity for `shop/web` that
 /// may do everything in the default vault.

@@ -32,7 +32,11 @@ pub(super) struct Claims {
 /// A token for `client`, and for how many seconds it lives.
 pub(super) fn issue(azure: &Azure, client: &Client, resource: &str) -> Option<(String, i64)> {
     let now = azure.now();
-    let life = if client.managed { MANAGED_LIFE } else { LIFE };
+    let life = if client.managed.is_some() {
+        MANAGED_LIFE
+    } else {
+        LIFE
+    };
     let claims = Claims {
         aud: resource.to_owned(),
         iss: issuer(azure.tenant()),

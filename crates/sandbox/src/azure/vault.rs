@@ -16,10 +16,11 @@ use http::Method;
 
 use super::answer::Answer;
 use super::dispatch::Call;
+use super::state::{Placement, State};
 use super::{Azure, guards, token};
 pub use access::Access;
 use access::Caller;
-pub(super) use access::{Policy, is_role};
+pub(super) use access::Policy;
 pub(super) use certificates::import as import_certificate;
 pub(super) use keys::import as import_key;
 pub(super) use objects::{Kind, Object, delete};
@@ -33,27 +34,34 @@ const RESOURCE: &str = "https://vault.azure.net";
 #[derive(Clone, Debug)]
 pub(super) struct Vault {
     pub name: String,
+    pub place: Placement,
     pub access: Access,
     /// Whether it answers to callers from anywhere.
     pub public: bool,
-    /// By object id of the caller; without effect where [`Access::Roles`] rules.
+    /// By object id of the caller, in lower case; without effect where [`Access::Roles`] rules.
     pub policies: BTreeMap<String, Policy>,
-    /// Object id, role, and the one secret it is for; without effect where
-    /// [`Access::Policies`] rules.
-    pub roles: Vec<(String, String, Option<String>)>,
+    /// What else the Resource Manager was told, without effect here.
+    pub properties: serde_json::Map<String, serde_json::Value>,
     pub objects: BTreeMap<(Kind, String), Object>,
 }
 
 impl Vault {
-    pub fn new(name: &str, access: Access) -> Self {
+    pub fn new(name: &str, place: Placement, access: Access) -> Self {
         Self {
             name: name.to_owned(),
+            place,
             access,
             public: true,
             policies: BTreeMap::new(),
-            roles: Vec::new(),
+            properties: serde_json::Map::new(),
             objects: BTreeMap::new(),
         }
+    }
+
+    /// Its id in the Resource Manager, the scope of its role assignments.
+    pub fn resource_id(&self, subscription: &str) -> String {
+        self.place
+            .id(subscription, "Microsoft.KeyVault/vaults", &self.name)
     }
 
     /// Where an object is, as its id says: always under the vault's own name.
@@ -133,7 +141,17 @@ fn answer(azure: &Azure, name: &str, api: &str, call: &Call<'_>) -> Result<Answe
     }
     let now = azure.now();
     let mut state = azure.state();
-    let Some(vault) = state.vaults.get_mut(name) else {
+    let State {
+        vaults,
+        assignments,
+        ..
+    } = &mut *state;
+    let gate = access::Gate {
+        subscription: azure.subscription(),
+        assignments,
+        caller,
+    };
+    let Some(vault) = vaults.get_mut(name) else {
         return Err(Answer::vault(404, "VaultNotFound", "", "gone"));
     };
     if !vault.public {
@@ -152,37 +170,37 @@ fn answer(azure: &Azure, name: &str, api: &str, call: &Call<'_>) -> Result<Answe
     match (api, call.path.as_slice()) {
         ("GetSecrets" | "GetCertificates" | "GetKeys", [kind]) => {
             let kind = Kind::of(kind).unwrap_or(Kind::Secret);
-            access::check(vault, &caller, kind, "list", None)?;
+            gate.check(vault, kind, "list", None)?;
             Ok(objects::list(vault, kind, call))
         }
         ("GetSecretVersions", [_, secret, _]) => {
-            access::check(vault, &caller, Kind::Secret, "list", Some(secret))?;
+            gate.check(vault, Kind::Secret, "list", Some(secret))?;
             objects::versions(vault, Kind::Secret, secret)
         }
         ("GetSecret" | "GetCertificate" | "GetKey", [kind, object, rest @ ..]) => {
             let kind = Kind::of(kind).unwrap_or(Kind::Secret);
-            access::check(vault, &caller, kind, "get", Some(object))?;
+            gate.check(vault, kind, "get", Some(object))?;
             objects::get(vault, kind, object, rest.first().copied())
         }
         ("SetSecret", [_, object]) => {
-            access::check(vault, &caller, Kind::Secret, "set", Some(object))?;
+            gate.check(vault, Kind::Secret, "set", Some(object))?;
             secrets::set(vault, object, &body()?, now)
         }
         ("UpdateSecret", [_, object, rest @ ..]) => {
-            access::check(vault, &caller, Kind::Secret, "set", Some(object))?;
+            gate.check(vault, Kind::Secret, "set", Some(object))?;
             secrets::update(vault, object, rest.first().copied(), &body()?, now)
         }
         ("ImportCertificate", [_, object, _]) => {
-            access::check(vault, &caller, Kind::Certificate, "import", Some(object))?;
+            gate.check(vault, Kind::Certificate, "import", Some(object))?;
             certificates::import(vault, object, &body()?, now)
         }
         ("ImportKey", [_, object]) => {
-            access::check(vault, &caller, Kind::Key, "import", Some(object))?;
+            gate.check(vault, Kind::Key, "import", Some(object))?;
             keys::import(vault, object, &body()?, now)
         }
         ("DeleteSecret" | "DeleteCertificate" | "DeleteKey", [kind, object]) => {
             let kind = Kind::of(kind).unwrap_or(Kind::Secret);
-            access::check(vault, &caller, kind, "delete", Some(object))?;
+            gate.check(vault, kind, "delete", Some(object))?;
             objects::delete(vault, kind, object, now)
         }
         ("GetDeleted" | "Purge" | "Recover", [deleted, rest @ ..]) => {
@@ -194,7 +212,7 @@ fn answer(azure: &Azure, name: &str, api: &str, call: &Call<'_>) -> Result<Answe
                 (_, Some(_)) => "get",
                 _ => "list",
             };
-            access::check(vault, &caller, kind, verb, rest.first().copied())?;
+            gate.check(vault, kind, verb, rest.first().copied())?;
             objects::deleted(vault, kind, verb, rest.first().copied())
         }
         _ => Err(Answer::vault(

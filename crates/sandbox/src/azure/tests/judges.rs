@@ -89,6 +89,9 @@ impl Court {
                 "KEYLESS_URL",
                 format!("https://localhost:{}", self.serving.address().port()),
             )
+            .env("KEYLESS_SUBSCRIPTION", azure.subscription())
+            .env("KEYLESS_ADMIN", &azure.administrator().client_id)
+            .env("KEYLESS_ADMIN_SECRET", &azure.administrator().secret)
             .env("KEYLESS_APP", &app.client_id)
             .env("KEYLESS_APP_SECRET", "s3cret-of-app")
             .env("KEYLESS_OTHER_TOKEN", home.join("other-token"))

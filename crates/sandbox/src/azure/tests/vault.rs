@@ -241,7 +241,7 @@ async fn the_two_access_models_ignore_each_other() {
     );
     assert!(
         azure
-            .assign_role("my-keyvault", oid, "Owner", None)
+            .assign_role("my-keyvault", oid, "Key Vault Guesser", None)
             .is_err()
     );
 }
