@@ -25,7 +25,7 @@ use crate::trust::{Issuer, ServiceAccount};
 pub use access::{Access, Grant, Place, Scope, Verb, Why};
 pub use derive::{identity, plan};
 pub use inventory::{Inventory, InventoryError};
-pub use options::{Aws, Azure, Google, Options, Platform};
+pub use options::{Aws, Azure, Google, Options, Platform, Vault};
 pub use reach::{Namespaces, Reach, reach};
 
 /// What a cluster needs.

@@ -1,6 +1,8 @@
 //! What trust is derived from: the objects, and what is known beside them.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
 use keyless_trust::plan::{self, Options, Plan};
 use keyless_trust::{Issuer, ServiceAccount};
 
@@ -53,6 +55,15 @@ pub struct Flags {
     /// Id of the pool's provider
     #[arg(long, value_name = "ID")]
     google_provider: Option<String>,
+    /// Certificate authority of the issuer, in PEM, if it is a private one that Vault must be told of
+    #[arg(long, value_name = "FILE")]
+    vault_issuer_ca: Option<PathBuf>,
+    /// Address of the API server for a Vault outside of the cluster
+    #[arg(long, value_name = "URL")]
+    vault_kubernetes_host: Option<String>,
+    /// Certificate authority of the API server, in PEM, for a Vault outside of the cluster
+    #[arg(long, value_name = "FILE")]
+    vault_kubernetes_ca: Option<PathBuf>,
 }
 
 /// A plan, with what it was made from.
@@ -85,6 +96,18 @@ fn account(text: &str) -> Result<ServiceAccount, String> {
     }
 }
 
+/// The text of a file of certificates.
+fn authority(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the certificates in {}", file.display()))?;
+    anyhow::ensure!(
+        text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY"),
+        "{} is to hold certificates in PEM and nothing else",
+        file.display()
+    );
+    Ok(text)
+}
+
 /// Reads and plans. An outcome in place of a plan says why there is none.
 ///
 /// # Errors
@@ -109,6 +132,19 @@ pub fn derive(flags: &Flags) -> Result<std::result::Result<Derived, Outcome>> {
             number: flags.google_project_number.clone(),
             pool: flags.google_pool.clone(),
             provider: flags.google_provider.clone(),
+        },
+        vault: plan::Vault {
+            issuer_ca: flags
+                .vault_issuer_ca
+                .as_deref()
+                .map(authority)
+                .transpose()?,
+            kubernetes_host: flags.vault_kubernetes_host.clone(),
+            kubernetes_ca: flags
+                .vault_kubernetes_ca
+                .as_deref()
+                .map(authority)
+                .transpose()?,
         },
     };
     let Read {

@@ -15,6 +15,8 @@ pub struct Options {
     pub azure: Azure,
     /// Google.
     pub google: Google,
+    /// Vault and OpenBao.
+    pub vault: Vault,
 }
 
 impl Default for Options {
@@ -25,6 +27,7 @@ impl Default for Options {
             aws: Aws::default(),
             azure: Azure::default(),
             google: Google::default(),
+            vault: Vault::default(),
         }
     }
 }
@@ -64,6 +67,17 @@ pub struct Google {
     pub pool: Option<String>,
     /// Id of the pool's provider.
     pub provider: Option<String>,
+}
+
+/// What is known of Vault and OpenBao.
+#[derive(Clone, Debug, Default)]
+pub struct Vault {
+    /// Certificates of the authority that signed the issuer's, in PEM; none for a public one.
+    pub issuer_ca: Option<String>,
+    /// Address of the API server as the server reaches it; none if it runs in the cluster.
+    pub kubernetes_host: Option<String>,
+    /// Certificates of the authority that signed the API server's, in PEM.
+    pub kubernetes_ca: Option<String>,
 }
 
 /// Who runs the cluster, as its issuer tells.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::slug;
 use super::{RenderError, Settings, Target};
-use crate::plan::{Access, Cloud, Identity, Place, Plan, Scope, VaultMethod, Verb};
+use crate::plan::{Access, Cloud, Identity, Place, Plan, Scope, Vault as Known, VaultMethod, Verb};
 use crate::trust::Issuer;
 
 pub(super) use write::{hcl, json, shell};
@@ -15,6 +15,7 @@ pub(super) use write::{hcl, json, shell};
 /// Everything that is created, server by server.
 pub(super) struct Model<'a> {
     issuer: Option<&'a Issuer>,
+    known: &'a Known,
     mounts: BTreeMap<(String, Option<String>, String), Mount<'a>>,
 }
 
@@ -32,7 +33,7 @@ struct Role<'a> {
     identity: &'a Identity,
 }
 
-pub(super) fn model<'a>(plan: &'a Plan, _: &Settings<'a>) -> Result<Model<'a>, RenderError> {
+pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model<'a>, RenderError> {
     let mut mounts: BTreeMap<_, Mount<'a>> = BTreeMap::new();
     for identity in Target::Vault.identities(plan) {
         let Cloud::Vault {
@@ -78,6 +79,7 @@ pub(super) fn model<'a>(plan: &'a Plan, _: &Settings<'a>) -> Result<Model<'a>, R
     }
     Ok(Model {
         issuer: plan.issuer.as_ref(),
+        known: &settings.options.vault,
         mounts,
     })
 }

@@ -9,6 +9,8 @@ use crate::render::names::Names;
 use crate::render::shell::{Script, Word};
 use crate::render::{Target, head, reasons};
 
+/// Where the API server is for everything in the cluster.
+const IN_CLUSTER: &str = "https://kubernetes.default.svc";
 /// How long a session lives, in seconds.
 const TTL: i64 = 3600;
 
@@ -55,6 +57,58 @@ fn role_fields(role: &Role<'_>, method: VaultMethod) -> Vec<(&'static str, Value
     out
 }
 
+/// What is written to a method's configuration: the arguments of the API, and of the provider,
+/// which has the same.
+fn config_fields(model: &Model<'_>, method: VaultMethod) -> Vec<(&'static str, Value)> {
+    let known = model.known;
+    match method {
+        VaultMethod::Jwt => {
+            let issuer = model.issuer.map_or("", crate::Issuer::as_str);
+            let mut out = vec![
+                ("oidc_discovery_url", json!(issuer)),
+                ("bound_issuer", json!(issuer)),
+            ];
+            out.extend(
+                known
+                    .issuer_ca
+                    .iter()
+                    .map(|ca| ("oidc_discovery_ca_pem", json!(ca))),
+            );
+            out
+        }
+        VaultMethod::Kubernetes => {
+            let host = known.kubernetes_host.as_deref().unwrap_or(IN_CLUSTER);
+            let mut out = vec![("kubernetes_host", json!(host))];
+            if let Some(ca) = &known.kubernetes_ca {
+                out.push(("kubernetes_ca_cert", json!(ca)));
+                // Its own pod's token and authority, if it has any, are another cluster's.
+                out.push(("disable_local_ca_jwt", json!(true)));
+            }
+            out
+        }
+    }
+}
+
+/// Who may ask the cluster whose token it is.
+/// <https://developer.hashicorp.com/vault/docs/auth/kubernetes#how-to-work-with-short-lived-kubernetes-tokens>
+fn reviewer(model: &Model<'_>) -> &'static str {
+    if model.known.kubernetes_ca.is_some() {
+        "It asks the cluster with the token that logs in: bind those service accounts to the ClusterRole system:auth-delegator, or set token_reviewer_jwt."
+    } else {
+        "In the cluster the server finds it by itself, and its own service account needs the ClusterRole system:auth-delegator; for one outside give --vault-kubernetes-host and --vault-kubernetes-ca."
+    }
+}
+
+/// An argument of the API as one of the provider.
+fn argument(value: &Value) -> Expr {
+    match value {
+        Value::Array(items) => Expr::texts(items.iter().filter_map(Value::as_str)),
+        Value::Number(n) => Expr::Number(n.as_i64().unwrap_or(TTL)),
+        Value::Bool(b) => Expr::Bool(*b),
+        other => Expr::text(other.as_str().unwrap_or_default()),
+    }
+}
+
 /// OpenTofu, with the provider that serves Vault and OpenBao.
 pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
     let mut w = Writer::new();
@@ -88,9 +142,9 @@ pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
                 w.block("resource", &["vault_jwt_auth_backend", &label], |w| {
                     within(w);
                     w.set("path", &Expr::text(path));
-                    let issuer = model.issuer.map_or("", crate::Issuer::as_str);
-                    w.set("oidc_discovery_url", &Expr::text(issuer));
-                    w.set("bound_issuer", &Expr::text(issuer));
+                    for (name, value) in config_fields(model, mount.method) {
+                        w.set(name, &argument(&value));
+                    }
                 });
                 (
                     format!("vault_jwt_auth_backend.{label}.path"),
@@ -104,7 +158,7 @@ pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
                     w.set("path", &Expr::text(path));
                 });
                 w.gap();
-                w.comment("In the cluster the server finds it by itself; from outside set kubernetes_host.");
+                w.comment(reviewer(model));
                 w.block(
                     "resource",
                     &["vault_kubernetes_auth_backend_config", &label],
@@ -114,10 +168,9 @@ pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
                             "backend",
                             &Expr::code(format!("vault_auth_backend.{label}.path")),
                         );
-                        w.set(
-                            "kubernetes_host",
-                            &Expr::text("https://kubernetes.default.svc"),
-                        );
+                        for (name, value) in config_fields(model, mount.method) {
+                            w.set(name, &argument(&value));
+                        }
                     },
                 );
                 (
@@ -140,17 +193,12 @@ pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
                 w.set("backend", &Expr::code(backend.clone()));
                 w.set("role_name", &Expr::text(role.name));
                 for (name, value) in role_fields(role, mount.method) {
-                    let value = match (name, &value) {
-                        ("token_policies", _) => {
-                            Expr::List(vec![Expr::code(format!("vault_policy.{label}.name"))])
-                        }
-                        (_, Value::Array(items)) => {
-                            Expr::texts(items.iter().filter_map(Value::as_str))
-                        }
-                        (_, Value::Number(n)) => Expr::Number(n.as_i64().unwrap_or(TTL)),
-                        (_, other) => Expr::text(other.as_str().unwrap_or_default()),
-                    };
-                    w.set(name, &value);
+                    if name == "token_policies" {
+                        let policy = Expr::code(format!("vault_policy.{label}.name"));
+                        w.set(name, &Expr::List(vec![policy]));
+                    } else {
+                        w.set(name, &argument(&value));
+                    }
                 }
             });
         }
@@ -200,16 +248,16 @@ pub(in crate::render) fn shell(model: &Model<'_>) -> String {
             &bao(&["read", &config], namespace),
             &bao(&["auth", "enable", &flag, kind], namespace),
         );
-        let fields = match mount.method {
-            VaultMethod::Jwt => {
-                let issuer = model.issuer.map_or("", crate::Issuer::as_str);
-                json!({"oidc_discovery_url": issuer, "bound_issuer": issuer})
-            }
-            VaultMethod::Kubernetes => json!({"kubernetes_host": "https://kubernetes.default.svc"}),
-        };
+        if mount.method == VaultMethod::Kubernetes {
+            s.comment(reviewer(model));
+        }
+        let fields: serde_json::Map<String, Value> = config_fields(model, mount.method)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         s.feed(
             &bao(&["write", &config, "-"], namespace),
-            &fields.to_string(),
+            &Value::Object(fields).to_string(),
         );
         for role in &mount.roles {
             s.comment(&reasons(role.identity));
@@ -248,6 +296,8 @@ pub(in crate::render) fn json(model: &Model<'_>) -> Value {
             "path": path,
             "method": match mount.method { VaultMethod::Jwt => "jwt", VaultMethod::Kubernetes => "kubernetes" },
             "issuer": model.issuer.map(crate::Issuer::as_str),
+            "config": config_fields(model, mount.method).into_iter()
+                .map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>(),
             "roles": roles.collect::<Vec<_>>(),
         })
     });
