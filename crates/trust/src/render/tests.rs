@@ -1,3 +1,4 @@
+mod schema;
 mod terraform;
 
 use std::collections::BTreeSet;

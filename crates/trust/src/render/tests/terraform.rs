@@ -53,7 +53,7 @@ fn aws() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
         })
 }
 
-fn azure() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
+pub(super) fn azure() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     let names = prop::collection::vec("[a-z][a-z0-9-]{0,8}", 1..4);
     (names, any::<bool>(), any::<bool>()).prop_map(|(names, policies, client)| {
         let mut options = options();
@@ -73,7 +73,7 @@ fn azure() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     })
 }
 
-fn google() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
+pub(super) fn google() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     let names = prop::collection::vec("[a-z][a-z0-9_-]{0,8}", 1..4);
     let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (names, switches, 0..3).prop_map(|(names, (gke, known, impersonates, regional), scope)| {
@@ -107,7 +107,7 @@ fn google() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     })
 }
 
-fn vault() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
+pub(super) fn vault() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     let names = prop::collection::vec("[a-z][a-z0-9_/${-]{0,8}", 1..4);
     (names, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         |(names, jwt, versioned, namespace)| {
@@ -137,10 +137,10 @@ fn vault() -> impl Strategy<Value = (Cloud, Vec<Access>, Options)> {
     )
 }
 
-type Case = BoxedStrategy<(Cloud, Vec<Access>, Options)>;
+pub(super) type Case = BoxedStrategy<(Cloud, Vec<Access>, Options)>;
 
 /// Random plans of one cloud, rendered.
-fn rendered(target: Target, case: Case, import: bool) -> Vec<String> {
+pub(super) fn rendered(target: Target, case: Case, import: bool) -> Vec<String> {
     let mut runner = TestRunner::deterministic();
     let whole = (case, issuer(), account());
     let mut written = Vec::new();
