@@ -182,6 +182,7 @@ async fn pods_that_nobody_injected(world: World) -> Result<()> {
     pod["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "x"});
     let spec = pod["spec"].as_object_mut().context("no spec")?;
     spec.remove("serviceAccountName");
+    spec.insert("nodeName".to_owned(), json!("node-1"));
     w.api.create(&pod).await?;
     found(w, &elsewhere, "static", Vec::new(), "W9").await
 }
