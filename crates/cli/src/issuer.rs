@@ -14,7 +14,7 @@ mod verify;
 use std::io::Write as _;
 
 use anyhow::{Context, Result};
-use keyless_issuer::catalogue::Severity;
+use keyless_issuer::finding::Severity;
 
 use crate::outcome::Outcome;
 

@@ -14,10 +14,10 @@ use keyless_identity::Environment;
 use keyless_trust::Issuer;
 use serde_json::{Value, json};
 
-use crate::catalogue::{Finding, Parties, Severity};
 use crate::cluster::{Account, ApiServer};
 use crate::effects::Pass;
 use crate::fetch::{Look, Outlook, unix_now};
+use crate::finding::{Finding, Parties, Severity};
 use crate::plan::Wish;
 use crate::publication::{GROUP, Outcome, PLURAL, Spec, VERSION, status};
 use crate::publish::publish;

@@ -12,7 +12,6 @@
 //! private thing it touches is the key that [`keygen`] makes, which goes into a file and nowhere
 //! else.
 
-pub mod catalogue;
 #[cfg(feature = "effects")]
 pub mod cluster;
 pub mod documents;
@@ -21,6 +20,7 @@ pub mod effects;
 pub mod facts;
 #[cfg(feature = "effects")]
 pub mod fetch;
+pub mod finding;
 pub mod flags;
 #[cfg(feature = "effects")]
 pub mod keep;
@@ -47,4 +47,4 @@ pub mod verdict;
 #[cfg(feature = "effects")]
 pub mod verify;
 
-pub use catalogue::{Code, Finding, Parties, Party, Severity};
+pub use finding::{Code, Finding, Parties, Party, Severity};

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalogue::{Code, Finding};
 use crate::documents::{Jwk, KeySet};
+use crate::finding::{Code, Finding};
 use crate::marker::{KeyRecord, Marker};
 
 /// What is merged.

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 
 use keyless_trust::Issuer;
 
-use crate::catalogue::{Code, Finding, Parties, Severity};
 use crate::documents::{DISCOVERY_PATH, Discovery, JWKS_PATH, Jwk, KeySet, MAX_DOCUMENT};
+use crate::finding::{Code, Finding, Parties, Severity};
 use crate::marker::{MARKER_PATH, Marker};
 use crate::merge::{Merged, Sources, merge};
 use crate::rules;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::catalogue::{Finding, Parties, Severity};
+use crate::finding::{Finding, Parties, Severity};
 use crate::safety::limits;
 use crate::verdict::verdicts;
 

@@ -7,7 +7,7 @@
 use keyless_fault::{Class, Fault, Link};
 use serde::Serialize;
 
-use crate::catalogue::Finding;
+use crate::finding::Finding;
 use crate::plan::{Current, Object, Wish, plan};
 use crate::target::{Seen, Stored, Target, TargetError};
 

@@ -11,11 +11,11 @@ use keyless_trust::Issuer;
 use keyless_trust::token::Token;
 use serde::Serialize;
 
-use crate::catalogue::{Finding, Parties, Severity};
 use crate::cluster::{Account, ApiServer};
 use crate::documents::{Jwk, KeySet};
 use crate::effects::{Step, Steps};
 use crate::fetch::{Outlook, unix_now};
+use crate::finding::{Finding, Parties, Severity};
 use crate::keygen::{KeyError, public_key};
 use crate::plan::Wish;
 use crate::publish::{PublishError, publish};

@@ -28,8 +28,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use crate::catalogue::{Finding, Parties, Severity};
 use crate::documents::{CACHE_CONTROL, CONTENT_TYPE, Discovery, KeySet};
+use crate::finding::{Finding, Parties, Severity};
 use crate::plan::Object;
 use crate::rules;
 use crate::target::Target;

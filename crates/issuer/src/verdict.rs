@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::catalogue::{Code, Finding, Party, Severity};
+use crate::finding::{Code, Finding, Party, Severity};
 
 /// The answer for one party.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

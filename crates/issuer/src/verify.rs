@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 use url::Url;
 
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::documents::{Discovery, KeySet};
 use crate::facts::{Fetched, Misplaced, Outside, Reach};
 use crate::fetch::{Outlook, unix_now};
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 use crate::marker::{MARKER_PATH, Marker};
 use crate::rules;
 use crate::rules::token::Against;
@@ -104,7 +104,7 @@ impl Report {
     /// The worst finding's severity.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
-        crate::catalogue::worst(&self.findings)
+        crate::finding::worst(&self.findings)
     }
 
     /// Whether a finding has this code.

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join_all;
 use http::Request;
-use keyless_issuer::catalogue::Severity;
+use keyless_issuer::finding::Severity;
 use keyless_issuer::verify::{Question, verify};
 use keyless_trust::doctor::{self, Facts, OutsideFacts, OutsideFinding, TokenFact, Unseen};
 use kube::Client;

@@ -98,7 +98,7 @@ pub async fn run(flags: &Flags) -> Result<Outcome> {
         Format::Json => program(&sorted, &verdicts, &changes)?,
     })?;
     Ok(by_severity(
-        keyless_issuer::catalogue::worst(&sorted.findings),
+        keyless_issuer::finding::worst(&sorted.findings),
         "the API servers",
     ))
 }

@@ -1,10 +1,10 @@
 //! The discovery document: P8, K2, K4, K5, K6.
 
 use super::issuer::{differs, host};
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::documents::discovery::{Discovery, NO_AUTHORIZATION};
 use crate::documents::json::Unreadable;
 use crate::facts::is_private_host;
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 
 const REWRITE: &str = "Publish the document that `keyless issuer publish` makes";
 

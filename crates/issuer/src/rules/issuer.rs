@@ -1,7 +1,7 @@
 //! The issuer's name: K1, K2.
 
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::facts::is_private_host;
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 
 /// The host of a URL, with brackets if it is an IPv6 address; empty if there is none.
 #[must_use]

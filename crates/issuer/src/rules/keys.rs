@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::documents::json::Unreadable;
 use crate::documents::{Algorithm, Entry, KeySet};
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 
 /// Keys of one kind that AWS reads, and all that Entra reads.
 pub const MOST: usize = 100;

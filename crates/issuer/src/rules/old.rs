@@ -3,7 +3,7 @@
 use keyless_trust::token::Token;
 
 use super::servers::Said;
-use crate::catalogue::{Code, Finding, Parties};
+use crate::finding::{Code, Finding, Parties};
 
 /// The audiences at which an API server is asked about a token: a token for the API server itself
 /// must hold at the server's own.

@@ -2,9 +2,9 @@
 
 use super::transport::{self, Document};
 use super::{discovery, issuer, keys};
-use crate::catalogue::{Code, Finding};
 use crate::documents::{Discovery, KeySet};
 use crate::facts::{Outside, Reach, Roots};
+use crate::finding::{Code, Finding};
 
 /// What the documents say, as far as they can be read, and what is wrong with them.
 #[derive(Clone, Debug, Default)]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::token::{self, Against, skew};
 use super::{discovery, issuer, keys};
-use crate::catalogue::{Code, Finding, Parties, Severity};
 use crate::documents::{Discovery, KeySet};
 use crate::facts::{Refused, Server};
+use crate::finding::{Code, Finding, Parties, Severity};
 
 /// What one API server says, as far as it can be read.
 #[derive(Clone, Debug, Default)]

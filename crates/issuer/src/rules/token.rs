@@ -3,8 +3,8 @@
 use keyless_trust::token::{Claims, Token};
 
 use super::issuer::differs;
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::documents::{Algorithm, KeySet};
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 use crate::token::{LEEWAY, Refusal, signed_by};
 
 /// What a token is held against.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::catalogue::{Code, Finding, Parties, Party, Severity};
 use crate::documents::MAX_DOCUMENT;
 use crate::facts::{Answer, Fetched, Misplaced, Reach, Roots, TlsFault, TlsKind, is_private};
+use crate::finding::{Code, Finding, Parties, Party, Severity};
 
 /// AWS documents that it gives up after about this time.
 pub const PATIENCE: Duration = Duration::from_secs(5);
