@@ -16,6 +16,7 @@ mod effects;
 mod events;
 mod external_secret;
 mod index;
+mod judgement;
 mod kinds;
 pub mod metrics;
 mod object;

@@ -19,6 +19,7 @@ pub use reference::REFERENCE;
 use crate::backends::Usage;
 use crate::context::Context;
 use crate::dependencies::Health;
+use crate::judgement::split_code;
 use crate::object::{ExternalSecret, json_map};
 use crate::schedule::Lane;
 
@@ -44,6 +45,7 @@ pub fn render(context: &Context) -> String {
     external_secrets(&mut text, context, &state.index);
     stores(&mut text, &state.index);
     cluster_external_secrets(&mut text, &state.index);
+    failing(&mut text, &state.index);
     usage(&mut text, &context.backends.usage());
     text.begin("keyless_sync_duration_seconds");
     context.counters.durations.write(&mut text, &[]);
@@ -95,6 +97,39 @@ fn dependencies(text: &mut Text, context: &Context) {
     for (resource, health) in running {
         let forbidden = u8::from(*health == Health::Forbidden);
         text.sample(&[("resource", resource)], f64::from(forbidden));
+    }
+}
+
+/// How many objects tell which code: counted from their conditions, so that nothing is kept.
+fn failing(text: &mut Text, index: &crate::index::Index) {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut count = |controller: &'static str, message: &str| {
+        let (_, code) = split_code(message);
+        *counts.entry((controller, code)).or_default() += 1;
+    };
+    for (_, entry) in index.external_secrets() {
+        if let Some(ready) = entry
+            .object
+            .ready
+            .as_ref()
+            .filter(|r| &*r.status == "False")
+        {
+            count("externalsecret", &ready.message);
+        }
+    }
+    for (key, entry) in index.stores() {
+        let controller = match key.namespace.is_empty() {
+            true => "clustersecretstore",
+            false => "secretstore",
+        };
+        if let Some(ready) = entry.store.ready().filter(|c| !c.is_true()) {
+            count(controller, ready.message.as_deref().unwrap_or_default());
+        }
+    }
+    text.begin("keyless_failing_objects");
+    for ((controller, code), count) in counts {
+        let labels = [("controller", controller), ("code", code)];
+        text.sample(&labels, count as f64);
     }
 }
 

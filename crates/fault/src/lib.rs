@@ -188,6 +188,56 @@ pub trait Fault: Error + Send + Sync + 'static {
     }
 }
 
+/// What is told of a failure beside its intent and causes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The broken link, where it is to be named.
+    pub link: Option<Link>,
+    /// What was seen.
+    pub observed: Option<String>,
+    /// What would have been right.
+    pub required: Option<String>,
+    /// What the user can do.
+    pub fix: Option<String>,
+    /// The catalogue's code, or empty.
+    pub code: &'static str,
+}
+
+impl Judged {
+    /// What the fault itself says; the link is not named.
+    #[must_use]
+    pub fn of(fault: &dyn Fault) -> Self {
+        Self {
+            link: None,
+            observed: fault.observed(),
+            required: fault.required(),
+            fix: fault.hint(),
+            code: fault.code(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        if let Some(link) = self.link {
+            out.push_str("; broken link ");
+            out.push_str(link.as_str());
+        }
+        for (word, part) in [("observed", &self.observed), ("required", &self.required)] {
+            if let Some(part) = part.as_deref().filter(|part| !part.is_empty()) {
+                out.push_str("; ");
+                out.push_str(word);
+                out.push(' ');
+                out.push_str(part);
+            }
+        }
+        if let Some(fix) = self.fix.as_deref().filter(|fix| !fix.is_empty()) {
+            out.push_str(". ");
+            out.push_str(fix);
+        }
+        out
+    }
+}
+
 /// The text shown to users: the failed intent, its causes, what was seen and required, the fix
 /// and the catalogue code, on one line of at most [`MAX_MESSAGE`] bytes.
 ///
@@ -195,50 +245,56 @@ pub trait Fault: Error + Send + Sync + 'static {
 /// every condition and event, change without news.
 #[must_use]
 pub fn explain(fault: &dyn Fault) -> String {
-    let mut out = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !text.is_empty() && !out.contains(&text) {
-            out.push_str(": ");
-            out.push_str(&text);
-        }
-        cause = error.source();
-    }
-    if let Some(observed) = fault.observed() {
-        out.push_str("; observed ");
-        out.push_str(&observed);
-    }
-    if let Some(required) = fault.required() {
-        out.push_str("; required ");
-        out.push_str(&required);
-    }
-    if let Some(hint) = fault.hint() {
-        out.push_str(". ");
-        out.push_str(&hint);
-    }
-    if !fault.code().is_empty() {
-        out.push_str(" [");
-        out.push_str(fault.code());
-        out.push(']');
-    }
-    let mut out: String = out
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if out.len() > MAX_MESSAGE {
-        let mut end = MAX_MESSAGE;
-        while !out.is_char_boundary(end) {
-            end -= 1;
-        }
-        out.truncate(end);
-        out.push('…');
-    }
-    out
+    explain_as("", fault, &Judged::of(fault))
 }
 
-/// The longest message put into a condition or event, in bytes: events refuse more than 1,024.
-pub const MAX_MESSAGE: usize = 1000;
+/// The same with words before it, and with what somebody who knows more says of the failure. What
+/// is too long loses the end of its causes, then of its fix, and never its code.
+#[must_use]
+pub fn explain_as(prefix: &str, fault: &dyn Fault, judged: &Judged) -> String {
+    let mut cause = format!("{prefix}{fault}");
+    let mut source = fault.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !text.is_empty() && !cause.contains(&text) {
+            cause.push_str(": ");
+            cause.push_str(&text);
+        }
+        source = error.source();
+    }
+    let code = match judged.code {
+        "" => String::new(),
+        code => format!(" [{code}]"),
+    };
+    let most = MAX_MESSAGE.saturating_sub(code.len());
+    let rest = judged.text();
+    if cause.len() + rest.len() > most {
+        cut(&mut cause, most.saturating_sub(rest.len()).max(MAX_CAUSE));
+    }
+    let mut out = cause + &rest;
+    cut(&mut out, most);
+    out.push_str(&code);
+    out.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// Shortens `text` to at most `most` bytes; an ellipsis stands for what is left out.
+fn cut(text: &mut String, most: usize) {
+    if text.len() <= most {
+        return;
+    }
+    let sign = '…';
+    let end = text.floor_char_boundary(most.saturating_sub(sign.len_utf8()));
+    text.truncate(end);
+    text.push(sign);
+}
+
+/// The longest text of a failure, in bytes: events refuse more than 1,024, and a condition has a
+/// sentence in front.
+pub const MAX_MESSAGE: usize = 960;
+/// What is left of intent and causes at least, in bytes.
+const MAX_CAUSE: usize = 320;
 
 #[cfg(test)]
 mod tests {
@@ -284,12 +340,63 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_are_cut_at_a_character() {
+    fn long_messages_are_cut_at_a_character_and_keep_fix_and_code() {
         let error = Login {
             role: "r",
             source: std::io::Error::other("é".repeat(900)),
         };
         let text = explain(&error);
-        assert!(text.ends_with('…') && text.len() <= MAX_MESSAGE + '…'.len_utf8());
+        assert!(text.len() <= MAX_MESSAGE, "{}", text.len());
+        assert!(
+            text.ends_with(
+                "é…; required subject x. Add the subject to the role's trust policy [A3]"
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_longer_than_allowed() {
+        let error = Login {
+            role: "r",
+            source: std::io::Error::other("x".repeat(5000)),
+        };
+        let judged = Judged {
+            link: Some(Link::Identity),
+            observed: Some("é".repeat(900)),
+            required: Some("y".repeat(900)),
+            fix: Some("z".repeat(900)),
+            code: "A3",
+        };
+        let text = explain_as(&"p".repeat(2000), &error, &judged);
+        assert!(text.len() <= MAX_MESSAGE, "{}", text.len());
+        assert!(
+            text.ends_with("… [A3]") && text.starts_with("ppp"),
+            "{text}"
+        );
+        assert!(
+            text.contains("…; broken link identity; observed é"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn who_knows_more_says_link_and_code() {
+        let error = Login {
+            role: "r",
+            source: std::io::Error::other("refused"),
+        };
+        let judged = Judged {
+            link: Some(Link::Token),
+            observed: Some("subject y".into()),
+            fix: Some("Name another account".into()),
+            code: "K18",
+            ..Judged::default()
+        };
+        assert_eq!(
+            explain_as("spec.data[0]: ", &error, &judged),
+            "spec.data[0]: cannot log in to AWS as r: refused; broken link token; observed subject \
+             y. Name another account [K18]"
+        );
     }
 }

@@ -26,6 +26,11 @@ pub struct TokenFacts {
     pub audiences: Vec<String>,
     /// `kid` of the header.
     pub key_id: Option<String>,
+    /// `alg` of the header.
+    pub algorithm: String,
+    /// `exp` - `iat` in seconds: how long it was to live. The times themselves differ from token to
+    /// token, and with them would every message.
+    pub life: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +41,10 @@ struct Claims {
     sub: String,
     #[serde(default)]
     aud: Audience,
+    #[serde(default)]
+    exp: Option<f64>,
+    #[serde(default)]
+    iat: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +63,8 @@ impl Default for Audience {
 #[derive(Deserialize)]
 struct Header {
     kid: Option<String>,
+    #[serde(default)]
+    alg: String,
 }
 
 impl TokenFacts {
@@ -77,6 +88,11 @@ impl TokenFacts {
             subject: printable(&claims.sub),
             audiences: audiences.iter().take(8).map(|aud| printable(aud)).collect(),
             key_id: header.kid.as_deref().map(printable),
+            algorithm: printable(&header.alg),
+            // A token without `iat` that ends some time is no legacy one.
+            life: claims
+                .exp
+                .map(|exp| claims.iat.map_or(i64::MAX, |iat| (exp - iat) as i64)),
         })
     }
 
@@ -159,6 +175,9 @@ mod tests {
         let many = TokenFacts::read(&token(r#"{"aud":["a","b"]}"#)).unwrap();
         assert_eq!(many.audiences.len(), 2);
         assert_eq!(many.key_id.as_deref(), Some("k1"));
+        assert_eq!((many.algorithm.as_str(), many.life), ("RS256", None));
+        let times = TokenFacts::read(&token(r#"{"iat":1000.5,"exp":4600.5}"#)).unwrap();
+        assert_eq!(times.life, Some(3600));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keyless_fault::{Class, Fault, Link, ObjectRef};
 
+use crate::evidence::Known;
 use crate::http::HttpError;
 
 /// A login that did not end in a credential. Cheap to share: waiters of one login get clones.
@@ -86,80 +87,113 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Any of these, with what was known when it happened.
+    #[error(transparent)]
+    Known(Box<Known>),
+}
+
+impl Error {
+    /// The failure itself.
+    fn itself(&self) -> &Self {
+        match self {
+            Self::Known(known) => known.error.itself(),
+            other => other,
+        }
+    }
+}
+
+/// The catalogue's row for what the API server refused of a service account.
+fn of_account(intent: &str, object: &ObjectRef, class: Class, reason: &str) -> &'static str {
+    if object.kind != "ServiceAccount" {
+        return "";
+    }
+    match class {
+        Class::NotFound => "K19",
+        Class::Denied if intent != "read" => "K21",
+        _ if reason.contains("may not specify a duration less than 10 minutes") => "K14",
+        _ => "",
+    }
 }
 
 impl Fault for Error {
     fn link(&self) -> Link {
-        match self {
+        match self.itself() {
             Self::Cluster { link, .. } | Self::Refused { link, .. } => *link,
             Self::Config { .. } => Link::Store,
             Self::Http { .. } => Link::Network,
-            Self::Answer { .. } => Link::Identity,
+            Self::Answer { .. } | Self::Known(_) => Link::Identity,
         }
     }
 
     fn class(&self) -> Class {
-        match self {
+        match self.itself() {
             Self::Cluster { class, .. } | Self::Refused { class, .. } => *class,
             Self::Config { .. } => Class::Config,
             Self::Http { .. } => Class::Unavailable,
-            Self::Answer { .. } => Class::Bug,
+            Self::Answer { .. } | Self::Known(_) => Class::Bug,
         }
     }
 
     fn code(&self) -> &'static str {
-        match self {
+        match self.itself() {
             Self::Refused { code, .. } | Self::Config { code, .. } => code,
-            Self::Cluster { .. } | Self::Http { .. } | Self::Answer { .. } => "",
+            Self::Cluster {
+                intent,
+                object,
+                class,
+                reason,
+                ..
+            } => of_account(intent, object, *class, reason),
+            Self::Http { .. } | Self::Answer { .. } | Self::Known(_) => "",
         }
     }
 
     fn provider_code(&self) -> Option<&str> {
-        match self {
+        match self.itself() {
             Self::Refused { provider_code, .. } => Some(provider_code),
             _ => None,
         }
     }
 
     fn request_id(&self) -> Option<&str> {
-        match self {
+        match self.itself() {
             Self::Refused { request_id, .. } => request_id.as_deref(),
             _ => None,
         }
     }
 
     fn observed(&self) -> Option<String> {
-        match self {
+        match self.itself() {
             Self::Refused { observed, .. } => observed.clone(),
             _ => None,
         }
     }
 
     fn required(&self) -> Option<String> {
-        match self {
+        match self.itself() {
             Self::Refused { required, .. } => required.clone(),
             _ => None,
         }
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
+        match self.itself() {
             Self::Cluster { hint, .. } | Self::Config { hint, .. } | Self::Refused { hint, .. } => {
                 hint.clone()
             }
-            Self::Http { .. } | Self::Answer { .. } => None,
+            Self::Http { .. } | Self::Answer { .. } | Self::Known(_) => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        match self {
+        match self.itself() {
             Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
 
     fn blame(&self) -> Option<ObjectRef> {
-        match self {
+        match self.itself() {
             Self::Cluster { object, .. } => Some(object.clone()),
             _ => None,
         }

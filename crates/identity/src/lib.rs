@@ -13,6 +13,7 @@ mod claims;
 mod cluster;
 mod environment;
 mod error;
+mod evidence;
 pub mod gcp;
 mod http;
 pub mod kubernetes;
@@ -29,6 +30,7 @@ pub use claims::{TokenFacts, scrub};
 pub use cluster::{Cluster, ServiceAccount, StoredSecret, SubjectToken};
 pub use environment::Environment;
 pub use error::Error;
+pub use evidence::{AccountFacts, Evidence, Known};
 pub use http::{
     ClientCertificate, Exchange, ExchangeOptions, HttpError, HttpExchange, Limits, Overrides, Peer,
     is_metadata,

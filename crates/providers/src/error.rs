@@ -80,6 +80,15 @@ impl Error {
     pub const fn is_no_secret(&self) -> bool {
         matches!(self, Self::NoSecret { .. })
     }
+
+    /// What was known when a login failed.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&keyless_identity::Evidence> {
+        match self {
+            Self::Identity(error) => error.evidence(),
+            _ => None,
+        }
+    }
 }
 
 impl Fault for Error {

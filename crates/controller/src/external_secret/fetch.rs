@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use keyless_api::constants::message;
 use keyless_api::{
     DataFrom, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RemoteRef, SecretStoreSpec,
     SourceRef,
@@ -19,6 +18,7 @@ use keyless_secret::SecretBytes;
 use keyless_secret::pipeline::{Fetched, FetchedMap};
 
 use super::problem::{Failed, Problem};
+use crate::judgement::Scene;
 use crate::object::ObjectKey;
 
 /// One read of the object.
@@ -51,6 +51,8 @@ pub trait Stores: Sync {
 #[derive(Clone)]
 pub struct Opened {
     provider: Arc<dyn Provider>,
+    /// Its spec, for who judges a failure.
+    spec: Arc<SecretStoreSpec>,
     /// Whether its search answers with names that are keys already.
     converts: bool,
 }
@@ -58,12 +60,14 @@ pub struct Opened {
 impl Opened {
     /// The store of `spec`, opened as `provider`.
     #[must_use]
-    pub fn new(provider: Arc<dyn Provider>, spec: &SecretStoreSpec) -> Self {
+    pub fn new(provider: Arc<dyn Provider>, spec: SecretStoreSpec) -> Self {
         let names = spec.provider.names();
         let converts = ["fake", "kubernetes", "gcpsm"];
+        let converts = names.iter().any(|name| converts.contains(name));
         Self {
             provider,
-            converts: names.iter().any(|name| converts.contains(name)),
+            spec: Arc::new(spec),
+            converts,
         }
     }
 }
@@ -111,7 +115,16 @@ pub async fn fetch(
     for (store, answer) in &answers {
         stores.answered(store, &answer.results());
     }
-    collect(spec, answers.into_iter().map(|(_, answer)| answer))
+    let answers = answers.into_iter().filter_map(|(store, answer)| {
+        let (store, opened) = opened.get_key_value(&store)?;
+        let scene = Scene {
+            store,
+            spec: &opened.spec,
+            namespace: &key.namespace,
+        };
+        Some((scene, answer))
+    });
+    collect(spec, answers)
 }
 
 async fn call(opened: &Opened, read: Read, max_age: Duration) -> Answer {
@@ -194,17 +207,20 @@ fn store_of(
     }
 }
 
-fn collect(
+fn collect<'a>(
     spec: &ExternalSecretSpec,
-    answers: impl Iterator<Item = Answer>,
+    answers: impl Iterator<Item = (Scene<'a>, Answer)>,
 ) -> Result<Fetched, Failed> {
-    let mut from: BTreeMap<usize, (&'static str, Result<_, Error>)> = BTreeMap::new();
-    let mut single: BTreeMap<usize, Result<SecretBytes, Error>> = BTreeMap::new();
-    for answer in answers {
+    let mut from: BTreeMap<usize, (Scene<'a>, &'static str, Result<_, Error>)> = BTreeMap::new();
+    let mut single: BTreeMap<usize, (Scene<'a>, Result<SecretBytes, Error>)> = BTreeMap::new();
+    for (scene, answer) in answers {
         match answer {
-            Answer::Batch(indexes, results) => single.extend(indexes.into_iter().zip(results)),
+            Answer::Batch(indexes, results) => {
+                let results = results.into_iter().map(|result| (scene, result));
+                single.extend(indexes.into_iter().zip(results));
+            }
             Answer::From(index, what, result) => {
-                from.insert(index, (what, result));
+                from.insert(index, (scene, what, result));
             }
         }
     }
@@ -219,7 +235,7 @@ fn collect(
             .collect(),
         data: vec![None; spec.data.len()],
     };
-    for (index, (what, result)) in from {
+    for (index, (scene, what, result)) in from {
         match result {
             Ok(map) => {
                 if let Some(slot) = fetched.data_from.get_mut(index) {
@@ -229,11 +245,11 @@ fn collect(
             Err(error) if tolerant && error.is_no_secret() => {}
             Err(error) => {
                 let prefix = format!("error processing spec.dataFrom[{index}].{what}, err: ");
-                return Err(failed(&prefix, &error));
+                return Err(Failed::read(&prefix, &error, &scene));
             }
         }
     }
-    for (index, result) in single {
+    for (index, (scene, result)) in single {
         match result {
             Ok(value) => {
                 if let Some(slot) = fetched.data.get_mut(index) {
@@ -247,13 +263,9 @@ fn collect(
                     .get(index)
                     .map_or("", |d| d.remote_ref.key.as_str());
                 let prefix = format!("error processing spec.data[{index}] (key: {key}), err: ");
-                return Err(failed(&prefix, &error));
+                return Err(Failed::read(&prefix, &error, &scene));
             }
         }
     }
     Ok(fetched)
-}
-
-fn failed(prefix: &str, error: &Error) -> Failed {
-    Failed::with_prefix(message::COULD_NOT_GET_DATA, prefix, error)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use keyless_api::constants::message;
-use keyless_fault::{Class, Fault, Link, ObjectRef, explain};
+use keyless_fault::{Class, Fault, Judged, Link, ObjectRef, explain_as};
+use keyless_providers::Error;
+
+use crate::judgement::Scene;
 
 /// A failure found by the controller itself; others come from the crates below.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +59,10 @@ pub enum Problem {
     StoreNotReady {
         /// The store.
         store: ObjectRef,
-        /// What the store says, if it says anything.
+        /// What the store says, if it says anything, without its code.
         reason: Option<String>,
+        /// That code, or empty.
+        code: &'static str,
     },
     /// The store did not answer others just now.
     #[error("{} {:?} does not answer", store.kind, store.name)]
@@ -135,6 +140,15 @@ impl Fault for Problem {
         }
     }
 
+    fn code(&self) -> &'static str {
+        match self {
+            Self::StoreMissing { .. } => "O6",
+            Self::StoreDenied { .. } => "O7",
+            Self::StoreNotReady { code, .. } => code,
+            _ => "",
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
             Self::Unsupported { path } => Some(format!("Remove {path}")),
@@ -194,6 +208,8 @@ pub struct Failed {
     pub detail: String,
     /// The broken link.
     pub link: Link,
+    /// The catalogue's code, or empty.
+    pub code: &'static str,
     /// Class of failure.
     pub class: Class,
     /// The peer's wish.
@@ -210,7 +226,21 @@ impl Failed {
 
     /// The same, with words before the cause, e.g. where in the spec it happened.
     pub fn with_prefix(sentence: &'static str, prefix: &str, fault: &dyn Fault) -> Self {
-        let detail = format!("{prefix}{}", explain(fault));
+        Self::judged(sentence, prefix, fault, &Judged::of(fault))
+    }
+
+    /// A failed login or read at `scene`, as the doctor's rules see it.
+    pub fn read(prefix: &str, error: &Error, scene: &Scene<'_>) -> Self {
+        Self::judged(
+            message::COULD_NOT_GET_DATA,
+            prefix,
+            error,
+            &scene.judge(error),
+        )
+    }
+
+    fn judged(sentence: &'static str, prefix: &str, fault: &dyn Fault, judged: &Judged) -> Self {
+        let detail = explain_as(prefix, fault, judged);
         Self {
             message: if detail.starts_with(sentence) {
                 detail.clone()
@@ -218,7 +248,8 @@ impl Failed {
                 format!("{sentence}: {detail}")
             },
             detail,
-            link: fault.link(),
+            link: judged.link.unwrap_or_else(|| fault.link()),
+            code: judged.code,
             class: fault.class(),
             retry_after: fault.retry_after(),
             retry: true,

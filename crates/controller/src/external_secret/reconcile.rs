@@ -447,6 +447,13 @@ async fn finish(
     let once_more = new.then(|| (Lane::Retry, context.clock.elapsed()));
     if let Outcome::Failed(failed) = &ended.outcome {
         if news {
+            tracing::info!(
+                external_secret = %object.key,
+                code = failed.code,
+                link = failed.link.as_str(),
+                reason = failed.detail,
+                "not in step"
+            );
             apply::tell(
                 context,
                 object,

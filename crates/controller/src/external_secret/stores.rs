@@ -11,6 +11,7 @@ use keyless_providers::{Error, StoreScope};
 use super::fetch::{Opened, Stores};
 use super::problem::{Failed, Problem};
 use crate::context::Context;
+use crate::judgement::{Scene, split_code};
 use crate::object::{ObjectKey, Store, StoreKind};
 use crate::schedule::circuit::Admission;
 use crate::store::admission;
@@ -31,9 +32,14 @@ impl Stores for Watched<'_> {
             let opened = context.backends.open(scope(namespace, key), &spec).await;
             let provider = opened.map_err(|error| {
                 note(context, key, &[Err(&error)]);
-                Failed::data(&error)
+                let scene = Scene {
+                    store: key,
+                    spec: &spec,
+                    namespace,
+                };
+                Failed::read("", &error, &scene)
             })?;
-            Ok(Opened::new(provider, &spec))
+            Ok(Opened::new(provider, spec))
         })
     }
 
@@ -87,9 +93,12 @@ pub fn admitted(
         return Ok(spec);
     }
     let said = store.ready().filter(|c| !c.is_true());
+    let said = said.and_then(|c| c.message.as_deref());
+    let (reason, code) = said.map(split_code).unzip();
     Err(Problem::StoreNotReady {
         store: name,
-        reason: said.and_then(|c| c.message.clone()),
+        reason: reason.map(str::to_owned),
+        code: code.unwrap_or_default(),
     })
 }
 

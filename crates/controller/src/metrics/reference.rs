@@ -131,6 +131,12 @@ pub const REFERENCE: &[Metric] = &[
         help: "Always empty, as above",
     },
     Metric {
+        name: "keyless_failing_objects",
+        kind: "gauge",
+        labels: &["controller", "code"],
+        help: "Objects whose Ready condition is False, by kind and the code of the catalogue at the end of its message (docs/errors); an empty code means that the catalogue has no row",
+    },
+    Metric {
         name: "keyless_provider_calls_total",
         kind: "counter",
         labels: &["provider", "call", "outcome", "saved"],

@@ -25,6 +25,7 @@ use crate::external_secret::fetch::{Opened, Stores, fetch};
 use crate::external_secret::problem::{Failed, Problem};
 use crate::external_secret::shape;
 use crate::external_secret::stores::{admitted, scope, store_ref};
+use crate::judgement::Scene;
 use crate::object::{ObjectKey, Store, StoreKind};
 
 /// A cluster to look at. Nothing is written to it.
@@ -255,8 +256,15 @@ impl Stores for Cluster {
         async move {
             let spec = self.usable(namespace, key).await?;
             let opened = self.registry.open(&spec, &scope(namespace, key)).await;
-            let provider = opened.map_err(|error| Failed::data(&error))?;
-            Ok(Opened::new(provider, &spec))
+            let provider = opened.map_err(|error| {
+                let scene = Scene {
+                    store: key,
+                    spec: &spec,
+                    namespace,
+                };
+                Failed::read("", &error, &scene)
+            })?;
+            Ok(Opened::new(provider, spec))
         }
         .boxed()
     }

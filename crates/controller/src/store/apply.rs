@@ -11,6 +11,7 @@ use crate::Error;
 use crate::context::{Context, Writer};
 use crate::effects::Effect;
 use crate::events::{About, Event, Severity};
+use crate::judgement::split_code;
 use crate::object::{Store, StoreKind};
 use crate::schedule::Lane;
 
@@ -69,6 +70,10 @@ pub async fn apply(
 
 fn tell(context: &Context, store: &Store, verdict: &Verdict) {
     let kind = store.kind();
+    if !verdict.ready {
+        let (reason, code) = split_code(&verdict.note);
+        tracing::info!(kind = kind.as_str(), store = %store.key, code, reason, "not ready");
+    }
     context.events.tell(Event {
         about: About {
             kind: kind.as_str(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use keyless_api::Support;
 use keyless_api::constants::message;
 use keyless_fault::{Class, Fault};
-use keyless_providers::{Capabilities, StoreScope, Validation};
+use keyless_providers::{Capabilities, Error, StoreScope, Validation};
 
 use crate::context::Context;
 use crate::index::Index;
+use crate::judgement::Scene;
 use crate::object::{ObjectKey, Store, StoreKind};
 
 /// What validating a store led to.
@@ -83,28 +84,34 @@ pub async fn validate(context: &Context, store: &Store) -> Found {
         );
     }
     let namespace = &store.key.namespace;
+    let scene = Scene {
+        store: &store.key,
+        spec,
+        namespace,
+    };
     let scope = StoreScope {
         store: crate::external_secret::store_ref(&store.key),
         consumer_namespace: (!namespace.is_empty()).then(|| namespace.to_string()),
     };
     let provider = match context.backends.open(scope, spec).await {
         Ok(provider) => provider,
-        Err(error) => return failed(message::STORE_NO_CLIENT, &error),
+        Err(error) => return failed(message::STORE_NO_CLIENT, &error, &scene),
     };
     match provider.validate().await {
         Ok(Validation::Valid) => Found::Valid(provider.capabilities()),
         Ok(Validation::Unknown(_)) => Found::Referent(provider.capabilities()),
         Ok(Validation::Undetermined(reason)) => Found::Undetermined(reason),
-        Err(error) => failed(message::STORE_NOT_VALIDATED, &error),
+        Err(error) => failed(message::STORE_NOT_VALIDATED, &error, &scene),
     }
 }
 
-fn failed(sentence: &'static str, fault: &dyn Fault) -> Found {
+fn failed(sentence: &'static str, error: &Error, scene: &Scene<'_>) -> Found {
+    let judged = scene.judge(error);
     Found::Failed {
         sentence,
-        detail: keyless_fault::explain(fault),
-        class: fault.class(),
-        retry_after: fault.retry_after(),
+        detail: keyless_fault::explain_as("", error, &judged),
+        class: error.class(),
+        retry_after: error.retry_after(),
     }
 }
 

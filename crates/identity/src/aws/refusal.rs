@@ -236,6 +236,7 @@ mod tests {
             subject: "system:serviceaccount:ns:sa".into(),
             audiences: vec!["sts.amazonaws.com".into()],
             key_id: Some("k1".into()),
+            ..TokenFacts::default()
         };
         Attempt {
             role: &role,

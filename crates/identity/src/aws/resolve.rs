@@ -105,14 +105,17 @@ async fn web_identity(
             .get(key)
             .filter(|value| !value.is_empty())
     };
-    let role = annotation(ROLE_ANNOTATION).ok_or_else(|| Error::Config {
-        reason: format!(
-            "an IAM role must be associated with service account {name} (namespace: {namespace})"
-        ),
-        hint: Some(format!(
-            "Annotate service account {namespace}/{name} with {ROLE_ANNOTATION}"
-        )),
-        code: "A4",
+    let known = |error: Error| error.after_reading(&namespace, name, &account);
+    let role = annotation(ROLE_ANNOTATION).ok_or_else(|| {
+        known(Error::Config {
+            reason: format!(
+                "an IAM role must be associated with service account {name} (namespace: {namespace})"
+            ),
+            hint: Some(format!(
+                "Annotate service account {namespace}/{name} with {ROLE_ANNOTATION}"
+            )),
+            code: "O1",
+        })
     })?;
     let place = format!("annotation {ROLE_ANNOTATION} of service account {namespace}/{name}");
     let mut audiences = vec![
@@ -125,8 +128,9 @@ async fn web_identity(
             audiences.push(audience.clone());
         }
     }
+    let role = RoleArn::parse(role, &place).map_err(known)?;
     Ok(Resolved::To(Source::WebIdentity {
-        role: RoleArn::parse(role, &place)?,
+        role,
         service_account: name.clone(),
         uid: account.uid,
         namespace,

@@ -167,6 +167,7 @@ impl Exchange<'_> {
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
         }
+        .after_showing(facts)
     }
 
     fn identity(&self) -> String {

@@ -190,7 +190,7 @@ impl Exchange<'_> {
             class,
             code,
             observed: (link != Link::Network)
-                .then(|| facts.map(|facts| facts.to_string()))
+                .then(|| facts.as_ref().map(ToString::to_string))
                 .flatten(),
             required,
             hint,
@@ -198,6 +198,7 @@ impl Exchange<'_> {
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
         }
+        .after_showing(facts.as_ref())
     }
 
     fn identity(&self) -> String {

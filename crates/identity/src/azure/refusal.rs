@@ -181,6 +181,7 @@ mod tests {
             subject: "system:serviceaccount:ns:sa".into(),
             audiences: vec!["api://AzureADTokenExchange".into()],
             key_id: Some("k1".into()),
+            ..TokenFacts::default()
         };
         Attempt {
             client: &client,

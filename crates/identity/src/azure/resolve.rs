@@ -159,21 +159,41 @@ async fn service_account(
         });
     }
     let account = cluster.service_account(&namespace, name).await?;
-    let annotation = |key| annotated(&account, key);
     let place = format!("service account {namespace}/{name}");
+    let client = client(env, spec, &account, stored, &place)
+        .map_err(|error| error.after_reading(&namespace, name, &account))?;
+    Ok(Resolved::To(Source::ServiceAccount {
+        client,
+        service_account: name.clone(),
+        uid: account.uid,
+        namespace,
+        audiences: audiences(&selector.audiences),
+    }))
+}
+
+/// Client and tenant, from the store and the annotations of the service account `place`. `stored`
+/// are client and tenant as Secrets give them.
+fn client(
+    env: &Environment,
+    spec: &AzureKvProvider,
+    account: &ServiceAccount,
+    stored: Vec<Option<String>>,
+    place: &str,
+) -> Result<Client, Error> {
+    let annotation = |key| annotated(account, key);
     let mut stored = stored.into_iter();
     let id = one_of(
         "client",
         (stored.next().flatten(), "authSecretRef.clientId"),
         (annotation(CLIENT_ANNOTATION), CLIENT_ANNOTATION),
-        &place,
+        place,
     )?
     .ok_or_else(|| Error::Config {
         reason: format!("no client id: {place} has no annotation {CLIENT_ANNOTATION}"),
         hint: Some(format!(
             "Annotate {place} with {CLIENT_ANNOTATION}, or set authSecretRef.clientId"
         )),
-        code: "Z16",
+        code: "O2",
     })?;
     let of_store = match stored.next().flatten() {
         Some(tenant) => Some((tenant, "authSecretRef.tenantId")),
@@ -188,7 +208,7 @@ async fn service_account(
         "tenant",
         (of_store, field),
         (annotation(TENANT_ANNOTATION), TENANT_ANNOTATION),
-        &place,
+        place,
     )?
     .or_else(|| env.get("AZURE_TENANT_ID").map(str::to_owned))
     .ok_or_else(|| Error::Config {
@@ -198,16 +218,10 @@ async fn service_account(
         )),
         code: "Z16",
     })?;
-    Ok(Resolved::To(Source::ServiceAccount {
-        client: Client {
-            id: checked(&id, "the client id")?,
-            tenant: checked(&tenant, "the tenant id")?,
-        },
-        service_account: name.clone(),
-        uid: account.uid,
-        namespace,
-        audiences: audiences(&selector.audiences),
-    }))
+    Ok(Client {
+        id: checked(&id, "the client id")?,
+        tenant: checked(&tenant, "the tenant id")?,
+    })
 }
 
 /// The default audience and the store's own. A federated credential takes tokens for its one

@@ -11,7 +11,7 @@ use keyless_fault::{Class, Fault, Link, Verdict};
 use super::answer::{self, Refusal};
 use crate::claims::scrub;
 use crate::http::Limits;
-use crate::{Error, HttpExchange};
+use crate::{Error, HttpExchange, TokenFacts};
 
 /// Waits before the further attempts of a call that was not decided.
 const AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
@@ -30,7 +30,7 @@ impl Call<'_> {
     pub(super) async fn send(
         &self,
         make: impl Fn() -> Result<http::Request<Bytes>, Error> + Send,
-        judge: impl Fn(u16, &Refusal) -> (Verdict, Option<String>) + Send,
+        judge: impl Fn(u16, &Refusal) -> (Verdict, Option<TokenFacts>) + Send,
     ) -> Result<http::Response<Bytes>, Error> {
         let mut waits = AGAIN.iter();
         loop {
@@ -69,12 +69,12 @@ impl Call<'_> {
     fn refused(
         &self,
         found: &http::Response<Bytes>,
-        judge: &impl Fn(u16, &Refusal) -> (Verdict, Option<String>),
+        judge: &impl Fn(u16, &Refusal) -> (Verdict, Option<TokenFacts>),
     ) -> Error {
         let status = found.status().as_u16();
         let document = answer::refusal(found.body());
         let read = document.clone().unwrap_or_default();
-        let (verdict, observed) = judge(status, &read);
+        let (verdict, token) = judge(status, &read);
         let (provider_code, message) = match document {
             Some(found) if !found.code.is_empty() => (found.code, found.message),
             _ => (
@@ -96,13 +96,16 @@ impl Call<'_> {
             link: verdict.link,
             class: verdict.class,
             code: verdict.code,
-            observed: observed.filter(|_| verdict.link != Link::Network),
+            observed: (verdict.link != Link::Network)
+                .then(|| token.as_ref().map(ToString::to_string))
+                .flatten(),
             required: verdict.required,
             hint: verdict.hint,
             retry_after: header("retry-after")
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),
         }
+        .after_showing(token.as_ref())
     }
 }
 

@@ -224,11 +224,10 @@ fn post(
     request.body(Bytes::from(body)).map_err(bad)
 }
 
-fn judge<'a>(attempt: &'a Attempt<'a>) -> impl Fn(u16, &Refusal) -> (Verdict, Option<String>) + 'a {
-    |status, refusal| {
-        let observed = attempt.token.map(ToString::to_string);
-        (attempt.judge(status, refusal), observed)
-    }
+fn judge<'a>(
+    attempt: &'a Attempt<'a>,
+) -> impl Fn(u16, &Refusal) -> (Verdict, Option<TokenFacts>) + 'a {
+    |status, refusal| (attempt.judge(status, refusal), attempt.token.cloned())
 }
 
 /// The longest life of a token that Google signs for others to read.

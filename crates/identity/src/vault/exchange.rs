@@ -317,6 +317,7 @@ impl Exchange<'_> {
             hint,
             retry_after: answer.retry_after(),
         }
+        .after_showing(facts)
     }
 
     fn unanswered(&self, error: Unanswered) -> Error {

@@ -403,6 +403,7 @@ mod tests {
             subject: "system:serviceaccount:ns:sa".into(),
             audiences: vec!["vault".into()],
             key_id: Some("k1".into()),
+            ..TokenFacts::default()
         };
         Attempt {
             login: &login(method),

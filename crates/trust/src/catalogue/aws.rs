@@ -47,7 +47,7 @@ const ROWS: &[Row] = &[
         code: "A4",
         link: Link::Identity,
         title: "The role does not exist under this ARN",
-        signs: &[Text("an IAM role must be associated with service account")],
+        signs: &[],
         cause: "The ARN in the annotation is mistyped, of another account or partition, or lacks the role's path.",
         check: "Run `aws iam get-role --role-name NAME` and compare the ARN; it must be arn:PARTITION:iam::ACCOUNT:role/PATH/NAME.",
         fix: "Correct the annotation eks.amazonaws.com/role-arn, or create the role.",

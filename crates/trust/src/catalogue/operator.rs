@@ -17,7 +17,7 @@ const ROWS: &[Row] = &[
         code: "O1",
         link: Link::Manifest,
         title: "The service account names no role",
-        signs: &[],
+        signs: &[Text("an IAM role must be associated with service account")],
         cause: "The service account that the store names has no annotation eks.amazonaws.com/role-arn.",
         check: "`kubectl get serviceaccount NAME -n NAMESPACE -o yaml`.",
         fix: "Annotate it, mind the spelling of the key.",

@@ -2,8 +2,8 @@
 
 use keyless_fault::Link;
 
-use super::Verdict;
 use super::objects::Subject;
+use super::{CHAIN, Verdict};
 use crate::catalogue;
 
 /// Longest text that is repeated.
@@ -16,7 +16,8 @@ pub(super) fn judge(subject: &Subject<'_>) -> Option<Verdict> {
 }
 
 fn meaning(text: &str, about: &str) -> Option<Verdict> {
-    let row = coded(text)
+    let own = coded(text);
+    let row = own
         .or_else(|| layer(text))
         .or_else(|| catalogue::recognise(text).first().copied())?;
     let mut shown: String = text.chars().take(SHOWN).collect();
@@ -26,13 +27,18 @@ fn meaning(text: &str, about: &str) -> Option<Verdict> {
     // keyless's own messages say what was required.
     let part = |name: &str| {
         let rest = text.split_once(name)?.1;
-        let end = rest
-            .find("; ")
-            .or_else(|| rest.find(". "))
-            .unwrap_or(rest.len());
+        // A code ends the text.
+        let ends = ["; ", ". ", " ["]
+            .into_iter()
+            .filter_map(|end| rest.find(end));
+        let end = ends.min().unwrap_or(rest.len());
         rest.get(..end).map(str::to_owned)
     };
-    let mut verdict = Verdict::new(row.code, about, shown).at(link(row, text));
+    // They name the link, too: a code may be of several.
+    let named = part("; broken link ").filter(|_| own.is_some());
+    let named = named.and_then(|name| CHAIN.into_iter().find(|link| link.as_str() == name));
+    let link = named.unwrap_or_else(|| link(row, text));
+    let mut verdict = Verdict::new(row.code, about, shown).at(link);
     if let Some(required) = part("; required ") {
         verdict = verdict.required(required);
     }
