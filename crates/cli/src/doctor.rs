@@ -158,4 +158,6 @@ fn outcome(diagnoses: &[Diagnosis]) -> Outcome {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

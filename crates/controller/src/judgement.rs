@@ -9,7 +9,7 @@ use keyless_api::SecretStoreSpec;
 use keyless_fault::{Fault, Judged, Link};
 use keyless_providers::Error;
 use keyless_trust::catalogue;
-use keyless_trust::doctor::{Account, Failure, Presented, Verdict, place, sharpen};
+use keyless_trust::doctor::{Account, Failure, Presented, Verdict, place, sharpen, sharper};
 
 use crate::external_secret::store_ref;
 use crate::object::ObjectKey;
@@ -34,6 +34,10 @@ impl Scene<'_> {
         judged.link = Some(link);
         match self.sharpen(error, link) {
             None => judged,
+            Some(verdict) if verdict.code == judged.code && !sharper(&verdict) => Judged {
+                link: Some(verdict.link),
+                ..judged
+            },
             Some(verdict) => Judged {
                 link: Some(verdict.link),
                 observed: Some(verdict.observed),

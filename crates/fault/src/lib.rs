@@ -249,7 +249,7 @@ pub fn explain(fault: &dyn Fault) -> String {
 }
 
 /// The same with words before it, and with what somebody who knows more says of the failure. What
-/// is too long loses the end of its causes, then of its fix, and never its code.
+/// is too long loses the middle of its causes, then the end of its fix, and never its code.
 #[must_use]
 pub fn explain_as(prefix: &str, fault: &dyn Fault, judged: &Judged) -> String {
     let mut cause = format!("{prefix}{fault}");
@@ -269,7 +269,7 @@ pub fn explain_as(prefix: &str, fault: &dyn Fault, judged: &Judged) -> String {
     let most = MAX_MESSAGE.saturating_sub(code.len());
     let rest = judged.text();
     if cause.len() + rest.len() > most {
-        cut(&mut cause, most.saturating_sub(rest.len()).max(MAX_CAUSE));
+        shorten(&mut cause, most.saturating_sub(rest.len()).max(MAX_CAUSE));
     }
     let mut out = cause + &rest;
     cut(&mut out, most);
@@ -288,6 +288,18 @@ fn cut(text: &mut String, most: usize) {
     let end = text.floor_char_boundary(most.saturating_sub(sign.len_utf8()));
     text.truncate(end);
     text.push(sign);
+}
+
+/// Shortens `text` to at most `most` bytes by its middle: it begins with the intent, and may end in
+/// what somebody else has judged.
+fn shorten(text: &mut String, most: usize) {
+    if text.len() <= most {
+        return;
+    }
+    let start = text.floor_char_boundary(most.saturating_mul(2) / 5);
+    let end = most.saturating_sub(start + '…'.len_utf8());
+    let end = text.ceil_char_boundary(text.len().saturating_sub(end));
+    text.replace_range(start..end, "…");
 }
 
 /// The longest text of a failure, in bytes: events refuse more than 1,024, and a condition has a
@@ -349,7 +361,7 @@ mod tests {
         assert!(text.len() <= MAX_MESSAGE, "{}", text.len());
         assert!(
             text.ends_with(
-                "é…; required subject x. Add the subject to the role's trust policy [A3]"
+                "é; required subject x. Add the subject to the role's trust policy [A3]"
             ),
             "{text}"
         );
@@ -375,7 +387,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("…; broken link identity; observed é"),
+            text.contains("…xxx") && text.contains("x; broken link identity; observed é"),
             "{text}"
         );
     }

@@ -23,7 +23,7 @@ use crate::catalogue;
 use crate::plan::Identity;
 
 pub use facts::{Described, Facts, InjectionFact, OutsideFacts, OutsideFinding, TokenFact, Unseen};
-pub use failure::{Account, Failure, Presented, place, sharpen};
+pub use failure::{Account, Failure, Presented, place, sharpen, sharper};
 pub use show::{html, text};
 
 /// The links in the order in which a sync passes them.
@@ -259,7 +259,9 @@ fn finer(found: &mut Findings, said: Link, code: &str) -> Option<Verdict> {
         let issuer = matches!(v.code, "K1" | "K2") && said == Link::TrustObject && unknown;
         // A signature that nobody can read is no token to some.
         let signature = v.code == "K6" && code == "K16";
-        before || same || fetched || issuer || signature
+        // Whoever was refused at a provider had a tenant to go to: perhaps the operator's own.
+        let tenant = v.code == "Z16" && rank(said) > rank(Link::Store);
+        !tenant && (before || same || fetched || issuer || signature)
     };
     let at = found.proven.iter().position(finer)?;
     Some(found.proven.remove(at))

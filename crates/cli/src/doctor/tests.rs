@@ -9,7 +9,7 @@ use crate::sandbox::objects::ready;
 use crate::sandbox::stage::Stage;
 use crate::sandbox::tour::aws as tour;
 
-fn run(program: &str, arguments: &[&str]) -> (String, Outcome) {
+pub(super) fn run(program: &str, arguments: &[&str]) -> (String, Outcome) {
     let all = [program, "doctor"]
         .into_iter()
         .chain(arguments.iter().copied());
@@ -19,7 +19,7 @@ fn run(program: &str, arguments: &[&str]) -> (String, Outcome) {
     perform(&flags).unwrap_or_else(|error| (String::new(), Outcome::from_error(error)))
 }
 
-fn first(text: &str) -> Value {
+pub(super) fn first(text: &str) -> Value {
     let json: Value = serde_json::from_str(text).unwrap();
     json["diagnoses"][0].clone()
 }

@@ -98,21 +98,41 @@ pub(super) fn is_fetched(cloud: Option<&Cloud>) -> bool {
 }
 
 /// An issuer that no cloud can reach. Vault may be able to.
-pub(super) fn private(cloud: Option<&Cloud>, issuer: &str, found: &mut Findings) {
+fn private(cloud: Option<&Cloud>, issuer: &str, found: &mut Findings) {
+    let host = host(issuer);
+    let inside = host == "localhost" || host.ends_with(".local") || host.ends_with(".internal");
+    if inside || is_default(issuer) {
+        unreachable(cloud, issuer, found);
+    }
+}
+
+/// An issuer as an API server has it that nobody has told another. Names that some network may
+/// know, and with it a cloud of one's own, are left to who looks at the documents.
+pub(super) fn default(cloud: Option<&Cloud>, issuer: &str, found: &mut Findings) {
+    if is_default(issuer) {
+        unreachable(cloud, issuer, found);
+    }
+}
+
+fn is_default(issuer: &str) -> bool {
+    let host = host(issuer);
+    host == "kubernetes.default"
+        || host.ends_with(".svc")
+        || host.contains(".svc.")
+        || !issuer.starts_with("https://")
+}
+
+fn host(issuer: &str) -> &str {
+    let host = issuer.split("://").nth(1).unwrap_or(issuer);
+    host.split(['/', ':']).next().unwrap_or_default()
+}
+
+fn unreachable(cloud: Option<&Cloud>, issuer: &str, found: &mut Findings) {
     if matches!(cloud, Some(Cloud::Vault { .. })) {
         return;
     }
-    let host = issuer.split("://").nth(1).unwrap_or(issuer);
-    let host = host.split(['/', ':']).next().unwrap_or_default();
-    let inside = host == "localhost"
-        || host.ends_with(".svc")
-        || host.contains(".svc.")
-        || host.ends_with(".local")
-        || host.ends_with(".internal");
-    if inside || !issuer.starts_with("https://") {
-        found.proven.push(
-            Verdict::new("K1", "the cluster's issuer", format!("issuer {issuer}"))
-                .required("a public https URL"),
-        );
-    }
+    found.proven.push(
+        Verdict::new("K1", "the cluster's issuer", format!("issuer {issuer}"))
+            .required("a public https URL"),
+    );
 }

@@ -97,14 +97,21 @@ pub fn sharpen(failure: &Failure<'_>) -> Option<Verdict> {
         judge(identity.as_ref(), token, &mut found);
     }
     let better = super::finer(&mut found, failure.link, failure.code)?;
-    // The fault knows its own case best. Only of the clouds' audiences the engine knows more.
-    (better.code != failure.code || better.code == "Z2").then_some(better)
+    (better.code != failure.code || better.link != failure.link || sharper(&better))
+        .then_some(better)
 }
 
 /// The link at which the doctor sees a failure with this code and text; `link` without a code.
 #[must_use]
 pub fn place(code: &str, text: &str, link: Link) -> Link {
     catalogue::row(code).map_or(link, |row| said::link(row, text))
+}
+
+/// Whether a verdict says more than a fault with the same code, which knows its own case best: of
+/// the clouds' audiences only the rules know.
+#[must_use]
+pub fn sharper(verdict: &Verdict) -> bool {
+    verdict.code == "Z2"
 }
 
 fn identity(failure: &Failure<'_>) -> Option<Identity> {
@@ -145,7 +152,7 @@ fn judge(identity: Option<&Identity>, token: &Presented<'_>, found: &mut Finding
     token::claims(identity, &about, &shown, 0, found);
     let cloud = identity.map(|identity| &identity.cloud);
     if documents::is_fetched(cloud) && token.issuer != token::LEGACY {
-        documents::private(cloud, token.issuer, found);
+        documents::default(cloud, token.issuer, found);
     }
 }
 

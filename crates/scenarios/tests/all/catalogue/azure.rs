@@ -46,7 +46,7 @@ async fn azure_accounts(world: World) -> Result<()> {
     w.service_account("bare", json!({})).await?;
     w.store("bare", w.azure_store("bare")).await?;
     w.external_secret("bare", one("bare", "x")).await?;
-    w.until_store_says("bare", "no client id").await?;
+    store_says(w, "bare", "O2").await?;
     doctor_says(w, "bare", "O2").await
 }
 

@@ -125,6 +125,12 @@ fn an_issuer_that_no_cloud_reaches_is_named_where_the_issuer_was_refused() {
     assert_eq!(found(aws(), Link::Identity, "A3"), None);
     assert_eq!(found(vault(), at, "V4"), None);
     assert_eq!(shown(aws(), json!({}), at, "A1"), None);
+    // A name of a private network may be known to a cloud of one's own.
+    for issuer in ["https://localhost:4711", "https://oidc.corp.internal"] {
+        assert_eq!(shown(aws(), json!({ "iss": issuer }), at, "A1"), None);
+    }
+    let plain = json!({"iss": "http://oidc.example.com"});
+    assert_eq!(shown(aws(), plain, at, "A1"), k1);
 }
 
 #[test]
@@ -218,6 +224,10 @@ fn annotations_are_judged_as_the_login_read_them() {
     assert_eq!(
         found(azure("PublicCloud"), json!({}), "Z16"),
         Some(("O2", Link::Manifest))
+    );
+    assert_eq!(
+        found(aws(), json!({"eks.amazonaws.com/role-arn": "web"}), "A4"),
+        Some(("A4", Link::Manifest))
     );
     // A role in another partition than the region: nothing is added to the fault's own words.
     let elsewhere = json!({"eks.amazonaws.com/role-arn": "arn:aws-cn:iam::111122223333:role/web"});
