@@ -56,6 +56,11 @@ pub fn run(args: &Args) -> Result<()> {
     if !has("python3") {
         skipped.push("the judges (the clouds' own clients): no python3 on PATH".to_owned());
     }
+    if !has("gcloud") {
+        skipped.push(
+            "gcloud as a judge, and the scripts rendered for it: it is not on PATH".to_owned(),
+        );
+    }
     let first = Outcome::of(cargo(&args.rest))?;
     let unsteady = !first.passed && first.passes_alone(cargo)?;
     for line in &skipped {

@@ -1,5 +1,6 @@
-//! The emulated Google Cloud: STS and its workload identity pools, IAM Credentials, the token
-//! endpoint for service account keys, a node's metadata server, and Secret Manager.
+//! The emulated Google Cloud: STS and its workload identity pools, IAM with its administration, IAM
+//! Credentials, Resource Manager's projects, the token endpoint for service account keys, a node's
+//! metadata server, and Secret Manager.
 //!
 //! Owns: one TLS endpoint under the cloud's own host names, real verification of foreign tokens
 //! against the issuers' published documents or an uploaded key set, access tokens that the
@@ -14,19 +15,25 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use keyless_trust::gcp::Caller;
+
 use crate::clock::Clock;
 use crate::federation::issuers::Issuers;
 
 mod admin;
 mod answer;
+mod authorize;
 mod cel;
 mod dispatch;
 pub mod faults;
+mod fields;
 mod iam;
+mod iam_admin;
 mod iam_credentials;
 mod metadata;
 mod oauth;
 mod pool;
+mod resource_manager;
 mod secret_manager;
 mod state;
 mod sts;
@@ -99,7 +106,7 @@ struct Inner {
 }
 
 impl Gcp {
-    /// A cloud with one empty project.
+    /// A cloud with one project, in which there is nothing but its owner.
     #[must_use]
     pub fn new(options: GcpOptions) -> Self {
         let gcp = Self(Arc::new(Inner {
@@ -109,8 +116,28 @@ impl Gcp {
             options,
         }));
         let (id, number) = (gcp.project().to_owned(), gcp.number().to_owned());
-        gcp.state().create_project(&id, &number);
+        let owner = iam_admin::accounts::new("administrator", &id);
+        {
+            let mut state = gcp.state();
+            state.administrator.clone_from(&owner.email);
+            state.accounts.insert(owner.email.clone(), owner);
+            state.create_project(&id, &number);
+        }
         gcp
+    }
+
+    /// An access token of the owner of every project, good for twelve hours: what
+    /// `CLOUDSDK_AUTH_ACCESS_TOKEN_FILE` holds.
+    #[must_use]
+    pub fn administrator_token(&self) -> String {
+        let now = self.now();
+        let mut state = self.state();
+        let grant = token::Grant {
+            principal: Caller::ServiceAccount(state.administrator.clone()),
+            scopes: vec![token::CLOUD_PLATFORM.to_owned()],
+            expires: now + 12 * token::LIFE,
+        };
+        token::issue(&mut state, grant, now)
     }
 
     /// Every service, told apart by host name and path; to be served over TLS.

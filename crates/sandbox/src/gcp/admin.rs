@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use super::Gcp;
 use super::answer::Answer;
 use super::faults::Fault;
-use super::iam::{Condition, Policy};
+use super::iam::Condition;
+use super::iam_admin::accounts;
 use super::metadata::{Node, Pod};
 use super::state::{Account, Calls, Cluster};
 use crate::issuer::SigningKey;
@@ -114,15 +115,8 @@ impl Gcp {
             .ok_or_else(|| AdminError::missing(project))?
             .id
             .clone();
-        let email = format!("{name}@{id}.iam.gserviceaccount.com");
-        let account = Account {
-            email: email.clone(),
-            unique_id: format!("1{:020}", rand::random::<u64>()),
-            project: id,
-            disabled: false,
-            policy: Policy::default(),
-            keys: BTreeMap::new(),
-        };
+        let account = accounts::new(name, &id);
+        let email = account.email.clone();
         state.accounts.insert(email.clone(), account);
         Ok(email)
     }

@@ -49,6 +49,26 @@ impl Expression {
         })
     }
 
+    /// Google compiles expressions against the variables and functions of their place and refuses
+    /// others. Functions are found by an evaluation on nothing, so that one behind a short cut
+    /// stays unseen.
+    pub fn refers_to(self, variables: &[&str]) -> Result<Self, String> {
+        let undeclared = |name: &str| format!("Undeclared reference to '{name}'");
+        let references = self.program.references();
+        for name in references.variables() {
+            let inner = name.starts_with('@') || is_bound(&self.text, name);
+            if !inner && !variables.contains(&name) {
+                return Err(undeclared(name));
+            }
+        }
+        let nothing = Value::Object(serde_json::Map::new());
+        let scope: Vec<(&str, &Value)> = variables.iter().map(|v| (*v, &nothing)).collect();
+        match self.evaluate(&scope) {
+            Err(error) if error.starts_with("Undeclared reference") => Err(error),
+            _ => Ok(self),
+        }
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -97,6 +117,18 @@ impl Expression {
             matches!(value, Ok(CelValue::Bool(true)))
         })
     }
+}
+
+/// Whether a macro gives `name` its values, such as `list.all(name, …)`.
+fn is_bound(text: &str, name: &str) -> bool {
+    let macros = [".all(", ".exists(", ".exists_one(", ".map(", ".filter("];
+    macros.iter().any(|begin| {
+        text.match_indices(begin).any(|(at, _)| {
+            let rest = text.get(at + begin.len()..).unwrap_or_default();
+            let rest = rest.trim_start().strip_prefix(name);
+            rest.is_some_and(|rest| rest.trim_start().starts_with(','))
+        })
+    })
 }
 
 fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
@@ -207,6 +239,19 @@ mod tests {
             assert!(value(text, &assertion).is_err(), "{text}");
         }
         assert!(Expression::parse("assertion.", 100).is_err());
+        for (text, good) in [
+            ("assertion.sub in ['a', 'b']", true),
+            ("assertion.sub.extract('a{b}')", true),
+            ("attribute.a == 'b'", false),
+            ("subject", false),
+            ("nothing(assertion.sub)", false),
+            ("assertion.sub == nobody", false),
+            ("assertion.groups.exists(g, g == 'a')", true),
+            ("assertion.groups.exists(g, g == h)", false),
+        ] {
+            let parsed = Expression::parse(text, 100).unwrap();
+            assert_eq!(parsed.refers_to(&["assertion"]).is_ok(), good, "{text}");
+        }
         assert!(Expression::parse(&"a".repeat(101), 100).is_err());
         assert!(Expression::parse(&"(".repeat(101), 4096).is_err());
     }

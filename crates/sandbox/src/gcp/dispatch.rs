@@ -9,7 +9,7 @@ use http::{Method, Request, Response, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
-use super::{Gcp, iam_credentials, oauth, secret_manager, sts};
+use super::{Gcp, iam_admin, iam_credentials, oauth, resource_manager, secret_manager, sts};
 
 /// Larger requests are refused unread; no API here needs more.
 const MAX_BODY: usize = 1024 * 1024;
@@ -108,15 +108,8 @@ impl Service {
                 Self::IamCredentials
             }
             ["projects", _, "serviceAccounts", ..]
-            | [
-                "projects",
-                _,
-                "locations",
-                "global",
-                "workloadIdentityPools",
-                ..,
-            ] => Self::Iam,
-            ["projects", _] => Self::ResourceManager,
+            | ["projects", _, "locations", _, "workloadIdentityPools", ..] => Self::Iam,
+            ["projects"] | ["projects", _] => Self::ResourceManager,
             ["projects", ..] => Self::SecretManager,
             _ => Self::OAuth,
         }
@@ -170,7 +163,8 @@ async fn handle(Shared(gcp): Shared<Gcp>, request: Request<Body>) -> Response<Bo
         Service::SecureToken => "IdentityBindingToken",
         Service::OAuth => "Token",
         Service::IamCredentials => iam_credentials::api(&call),
-        Service::Iam | Service::ResourceManager => "Unknown",
+        Service::Iam => iam_admin::api(&call),
+        Service::ResourceManager => resource_manager::api(&call),
         Service::SecretManager => secret_manager::api(&call),
     };
     answer(&gcp, service, &call).await
@@ -189,9 +183,8 @@ async fn answer(gcp: &Gcp, service: Service, call: &Call<'_>) -> Response<Body> 
             Service::Sts | Service::SecureToken => sts::call(gcp, call).await,
             Service::OAuth => oauth::call(gcp, call),
             Service::IamCredentials => iam_credentials::call(gcp, call),
-            Service::Iam | Service::ResourceManager => {
-                Answer::error("UNIMPLEMENTED", "This emulator does not have that service.")
-            }
+            Service::Iam => iam_admin::call(gcp, call),
+            Service::ResourceManager => resource_manager::call(gcp, call),
             Service::SecretManager => secret_manager::call(gcp, call),
         },
     };

@@ -3,7 +3,10 @@
 //! Owns: policies as `getIamPolicy` and `setIamPolicy` speak of them, and their evaluation with
 //! conditions. Refuses: deny policies, custom roles, groups and domains.
 
+pub(super) mod request;
 mod role;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use keyless_trust::gcp::{Caller, Member};
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::cel::Expression;
+pub(super) use role::Kind;
 
 /// Longest condition, in characters.
 const LONGEST: usize = 4096;
@@ -41,6 +45,8 @@ pub(super) struct Binding {
 /// The policy of one resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Policy {
+    /// What it is the policy of, which decides about the roles in it.
+    of: Kind,
     bindings: Vec<Binding>,
     /// Changes with every change.
     generation: u64,
@@ -55,6 +61,26 @@ pub(super) struct Resource {
 }
 
 impl Policy {
+    /// An empty policy of such a resource.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            of: kind,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a binding holds under a condition only.
+    pub fn has_conditions(&self) -> bool {
+        self.bindings.iter().any(|b| b.condition.is_some())
+    }
+
+    /// Whether `member` has any role.
+    pub fn names(&self, member: &str) -> bool {
+        self.bindings
+            .iter()
+            .any(|binding| binding.members.iter().any(|m| m == member))
+    }
+
     /// Adds one member to a role.
     pub fn add(
         &mut self,
@@ -67,7 +93,7 @@ impl Policy {
             members: vec![member.to_owned()],
             condition,
         };
-        check(&binding)?;
+        check(self.of, &binding)?;
         self.generation += 1;
         let same = self
             .bindings
@@ -97,13 +123,34 @@ impl Policy {
 
     /// As `getIamPolicy` answers.
     pub fn show(&self) -> Value {
-        let conditional = self.bindings.iter().any(|b| b.condition.is_some());
         let mut shown = json!({
-            "version": if conditional { 3 } else { 1 },
+            "version": if self.has_conditions() { 3 } else { 1 },
             "etag": self.etag(),
         });
         if let (false, Some(fields)) = (self.bindings.is_empty(), shown.as_object_mut()) {
             fields.insert("bindings".into(), json!(self.bindings));
+        }
+        shown
+    }
+
+    /// As [`Policy::show`], for who asked for `version`: below 3 a condition is left out, and the
+    /// role's name says so.
+    pub fn show_as(&self, version: i64) -> Value {
+        if version >= 3 || !self.has_conditions() {
+            return self.show();
+        }
+        let mut shown = self.show();
+        let mut bindings = self.bindings.clone();
+        for binding in &mut bindings {
+            if let Some(condition) = binding.condition.take() {
+                let mut hash = DefaultHasher::new();
+                condition.expression.hash(&mut hash);
+                binding.role = format!("{}_withcond_{:020x}", binding.role, hash.finish());
+            }
+        }
+        if let Some(fields) = shown.as_object_mut() {
+            fields.insert("version".into(), json!(1));
+            fields.insert("bindings".into(), json!(bindings));
         }
         shown
     }
@@ -127,22 +174,45 @@ impl Policy {
             serde_json::from_value(bindings).map_err(|error| bad(error.to_string()))?;
         let version = policy.get("version").and_then(Value::as_i64).unwrap_or(1);
         for binding in &bindings {
-            check(binding)?;
+            check(self.of, binding)?;
             if binding.condition.is_some() && version != 3 {
                 return Err(bad(
                     "Policy version must be 3 to set a policy with conditions.".to_owned(),
                 ));
             }
         }
-        self.bindings = bindings;
+        self.bindings = merged(bindings);
         self.generation += 1;
         Ok(())
     }
 }
 
-fn check(binding: &Binding) -> Result<(), Answer> {
+/// Bindings of the same role and condition are one; one without members is none.
+fn merged(bindings: Vec<Binding>) -> Vec<Binding> {
+    let mut out: Vec<Binding> = Vec::new();
+    for mut binding in bindings {
+        let members = std::mem::take(&mut binding.members);
+        let same = |b: &&mut Binding| b.role == binding.role && b.condition == binding.condition;
+        let found = out.iter_mut().find(same);
+        let into = match found {
+            Some(found) => &mut found.members,
+            None => &mut binding.members,
+        };
+        for member in members {
+            if !into.contains(&member) {
+                into.push(member);
+            }
+        }
+        if !binding.members.is_empty() {
+            out.push(binding);
+        }
+    }
+    out
+}
+
+fn check(kind: Kind, binding: &Binding) -> Result<(), Answer> {
     let bad = |message: String| Answer::error("INVALID_ARGUMENT", message);
-    if !role::exists(&binding.role) {
+    if !role::supports(&binding.role, kind) {
         return Err(bad(format!(
             "Role {} is not supported for this resource.",
             binding.role
@@ -152,7 +222,15 @@ fn check(binding: &Binding) -> Result<(), Answer> {
         Member::parse(name).map_err(|error| bad(error.to_string()))?;
     }
     if let Some(condition) = &binding.condition {
+        if role::is_basic(&binding.role) {
+            // Ours: no report of the text was found.
+            return Err(bad(format!(
+                "The basic role {} cannot be granted under a condition.",
+                binding.role
+            )));
+        }
         Expression::parse(&condition.expression, LONGEST)
+            .and_then(|expression| expression.refers_to(&["resource", "request"]))
             .map_err(|error| bad(format!("Condition expression compilation failed: {error}")))?;
     }
     Ok(())
@@ -245,9 +323,52 @@ mod tests {
             json!([{"role": ACCESSOR, "members": ["a@p.iam.gserviceaccount.com"]}]),
             json!([{"role": ACCESSOR, "members": [MEMBER], "condition": {"expression": "true"}}]),
             json!([{"role": ACCESSOR, "members": [MEMBER], "condition": {"expression": "("}}]),
+            json!([{"role": "roles/owner", "members": [MEMBER], "condition": {"expression": "true"}}]),
         ] {
             let refused = policy.set(&json!({"policy": {"bindings": bindings}}));
             assert_eq!(refused.unwrap_err().status, 400, "{bindings}");
+        }
+    }
+
+    #[test]
+    fn a_resource_takes_its_own_roles_only() {
+        for (kind, role, good) in [
+            (Kind::Secret, ACCESSOR, true),
+            (Kind::Secret, "roles/iam.workloadIdentityUser", false),
+            (Kind::Account, "roles/iam.workloadIdentityUser", true),
+            (Kind::Account, ACCESSOR, false),
+            (Kind::Project, ACCESSOR, true),
+        ] {
+            let added = Policy::of(kind).add(role, MEMBER, None);
+            assert_eq!(added.is_ok(), good, "{kind:?} {role}");
+        }
+    }
+
+    #[test]
+    fn equal_bindings_are_one_and_conditions_are_hidden_from_old_readers() {
+        let mut policy = Policy::default();
+        let other = "serviceAccount:b@p.iam.gserviceaccount.com";
+        let condition = json!({"title": "t", "expression": "resource.name == 'a'"});
+        let given = json!({"version": 3, "bindings": [
+            {"role": ACCESSOR, "members": [MEMBER]},
+            {"role": ACCESSOR, "members": [MEMBER, other]},
+            {"role": "roles/viewer", "members": []},
+            {"role": ACCESSOR, "members": [other], "condition": condition},
+        ]});
+        policy.set(&json!({"policy": given})).unwrap();
+        let shown = policy.show();
+        assert_eq!(shown["bindings"].as_array().unwrap().len(), 2);
+        assert_eq!(shown["bindings"][0]["members"], json!([MEMBER, other]));
+        let old = policy.show_as(1);
+        assert_eq!(old["version"], 1);
+        let role = old["bindings"][1]["role"].as_str().unwrap();
+        assert!(role.starts_with(&format!("{ACCESSOR}_withcond_")), "{role}");
+        assert!(old["bindings"][1].get("condition").is_none());
+        for expression in ["subject == 'a'", "resource.name == nobody"] {
+            let bad = json!([{"role": ACCESSOR, "members": [MEMBER],
+                "condition": {"title": "t", "expression": expression}}]);
+            let refused = policy.set(&json!({"policy": {"version": 3, "bindings": bad}}));
+            assert_eq!(refused.unwrap_err().status, 400, "{expression}");
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::federation::jws::KeySet;
 const MAPPING: usize = 2048;
 const CONDITION: usize = 4096;
 const MAX_MAPPINGS: usize = 50;
+/// How long a deleted pool or provider can be had back, in seconds.
+pub(super) const KEPT: i64 = 30 * 86_400;
 
 /// A provider for an OpenID Connect issuer.
 #[derive(Clone, Debug, Default)]
@@ -49,17 +51,22 @@ pub struct AwsProvider {
 /// A pool: a namespace of foreign identities.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
+    pub display_name: String,
+    pub description: String,
     pub disabled: bool,
-    /// Soft-deleted; its id stays taken for 30 days.
-    pub deleted: bool,
+    /// When it was softly deleted; its id stays taken for [`KEPT`].
+    pub deleted: Option<i64>,
     pub providers: BTreeMap<String, Provider>,
 }
 
 /// A provider of a pool.
 #[derive(Clone, Debug)]
 pub(super) struct Provider {
+    pub display_name: String,
+    pub description: String,
     pub disabled: bool,
-    pub deleted: bool,
+    /// As [`Pool::deleted`].
+    pub deleted: Option<i64>,
     pub mapping: Vec<(String, Expression)>,
     pub condition: Option<Expression>,
     pub kind: Kind,
@@ -72,6 +79,8 @@ pub(super) enum Kind {
         rules: gcp::OidcProvider,
         /// Uploaded keys.
         jwks: Option<Arc<KeySet>>,
+        /// As it was written.
+        given: Box<OidcProvider>,
     },
     Aws {
         account: String,
@@ -123,9 +132,14 @@ fn expressions(
         });
         let known = matches!(&**name, "google.subject" | "google.groups");
         if !custom && !known {
-            return Err(bad(format!("The attribute {name} cannot be mapped.")));
+            return Err(bad(format!(
+                "Invalid mapped attribute key: {name}. Custom mapped attributes must be in format \
+                 'attribute.{{custom_attribute}}'."
+            )));
         }
-        let expression = Expression::parse(text, MAPPING).map_err(|error| {
+        let compiled = Expression::parse(text, MAPPING)
+            .and_then(|expression| expression.refers_to(&["assertion"]));
+        let expression = compiled.map_err(|error| {
             bad(format!(
                 "The expression of the attribute {name} cannot be compiled: {error}"
             ))
@@ -138,7 +152,9 @@ fn expressions(
 fn condition(text: Option<&str>) -> Result<Option<Expression>, Answer> {
     text.filter(|text| !text.is_empty())
         .map(|text| {
-            Expression::parse(text, CONDITION).map_err(|error| {
+            let compiled = Expression::parse(text, CONDITION)
+                .and_then(|expression| expression.refers_to(&["assertion", "google", "attribute"]));
+            compiled.map_err(|error| {
                 bad(format!(
                     "The attribute condition cannot be compiled: {error}"
                 ))
@@ -172,13 +188,16 @@ impl OidcProvider {
         let rules = gcp::OidcProvider::new(name, &self.issuer, self.audiences.clone())
             .map_err(|error| bad(error.to_string()))?;
         Ok(Provider {
+            display_name: String::new(),
+            description: String::new(),
             disabled: false,
-            deleted: false,
+            deleted: None,
             mapping: expressions(&self.mapping, &[("google.subject", "assertion.sub")])?,
             condition: condition(self.condition.as_deref())?,
             kind: Kind::Oidc {
                 rules,
                 jwks: self.jwks.as_deref().map(key_set).transpose()?,
+                given: Box::new(self.clone()),
             },
         })
     }
@@ -205,8 +224,10 @@ impl AwsProvider {
             )));
         }
         Ok(Provider {
+            display_name: String::new(),
+            description: String::new(),
             disabled: false,
-            deleted: false,
+            deleted: None,
             mapping: expressions(&self.mapping, &AWS_MAPPING)?,
             condition: condition(self.condition.as_deref())?,
             kind: Kind::Aws {
@@ -287,6 +308,13 @@ mod tests {
                 "condition",
                 OidcProvider {
                     condition: Some("(".to_owned()),
+                    ..good.clone()
+                },
+            ),
+            (
+                "unknown variable",
+                OidcProvider {
+                    condition: Some("subject == 'a'".to_owned()),
                     ..good.clone()
                 },
             ),

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
-use super::iam::{Resource, allows};
+use super::iam::{Resource, allows, request};
 use super::state::State;
 use super::token;
 use name::Parent;
@@ -105,7 +105,7 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
         now,
     };
     if call.api == "TestIamPermissions" {
-        return who.test(&state, &call.json()?);
+        return request::test(call, |permission| who.may(&state, permission));
     }
     who.check(&state, permission(call.api))?;
     let name = || {
@@ -122,11 +122,12 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
         "UpdateSecret" => write::update(&mut state, name()?, call),
         "DeleteSecret" => write::delete(&mut state, name()?, call.query("etag")),
         "AddSecretVersion" => write::add_version(&mut state, name()?, &call.json()?, now),
-        "GetIamPolicy" => Ok(Answer::ok(read::find(&state, name()?)?.policy.show())),
+        "GetIamPolicy" => request::get(&read::find(&state, name()?)?.policy, call),
         "SetIamPolicy" => {
-            let policy = &mut write::find(&mut state, name()?)?.policy;
-            policy.set(&call.json()?)?;
-            Ok(Answer::ok(policy.show()))
+            let changed = request::set(&state, &read::find(&state, name()?)?.policy, call)?;
+            let shown = changed.show();
+            write::find(&mut state, name()?)?.policy = changed;
+            Ok(Answer::ok(shown))
         }
         "ListSecretVersions" => list::versions(&state, name()?, call),
         "GetSecretVersion" => read::version(&state, name()?, version),
@@ -286,19 +287,5 @@ impl Who<'_> {
             "may not"
         );
         Err(denied(permission, &self.target.written))
-    }
-
-    fn test(&self, state: &State, request: &serde_json::Value) -> Result<Answer, Answer> {
-        let asked = request.get("permissions").and_then(|p| p.as_array());
-        let held: Vec<&str> = asked
-            .into_iter()
-            .flatten()
-            .filter_map(|permission| permission.as_str())
-            .filter(|permission| self.may(state, permission))
-            .collect();
-        Ok(Answer::ok(match held.as_slice() {
-            [] => json!({}),
-            held => json!({"permissions": held}),
-        }))
     }
 }

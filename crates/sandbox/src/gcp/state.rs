@@ -9,12 +9,15 @@ use std::sync::Arc;
 use keyless_trust::gcp::{Pool as PoolName, PoolProvider};
 
 use super::faults::Faults;
-use super::iam::Policy;
+use super::iam::{Kind, Policy};
 use super::metadata::Node;
-use super::pool::{Pool, Provider};
+use super::pool::{KEPT, Pool, Provider};
 use super::secret_manager::Secret;
 use super::token::Grant;
 use crate::issuer::SigningKey;
+
+/// How the ids of GKE's pools end.
+const GKE: &str = ".svc.id.goog";
 
 /// How often an API was called and how often it refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub(super) struct State {
     pub pools: BTreeMap<PoolName, Pool>,
     /// GKE clusters by `projects/P/locations/L/clusters/C`.
     pub clusters: BTreeMap<String, Cluster>,
+    /// Whoever owns every project.
+    pub administrator: String,
+    /// Finished changes of pools and providers, by name.
+    pub operations: BTreeMap<String, serde_json::Value>,
     /// By e-mail address.
     pub accounts: BTreeMap<String, Account>,
     /// By canonical name, which has the project's number.
@@ -65,6 +72,8 @@ pub(super) struct Account {
     pub email: String,
     pub unique_id: String,
     pub project: String,
+    pub display_name: String,
+    pub description: String,
     pub disabled: bool,
     /// Who may act as it.
     pub policy: Policy,
@@ -74,10 +83,14 @@ pub(super) struct Account {
 
 impl State {
     pub fn create_project(&mut self, id: &str, number: &str) {
+        let mut policy = Policy::of(Kind::Project);
+        let owner = format!("serviceAccount:{}", self.administrator);
+        // The role is one of this cloud's own, so that adding it cannot fail.
+        let _ = policy.add("roles/owner", &owner, None);
         let project = Project {
             id: id.to_owned(),
             number: number.to_owned(),
-            policy: Policy::default(),
+            policy,
             disabled: BTreeSet::new(),
         };
         self.projects.insert(id.to_owned(), project);
@@ -100,8 +113,38 @@ impl State {
     pub fn provider(&self, name: &PoolProvider) -> Option<&Provider> {
         let pool = self.pools.get(&name.pool)?;
         let provider = pool.providers.get(&name.id)?;
-        let stopped = pool.disabled || pool.deleted || provider.disabled || provider.deleted;
-        (!stopped).then_some(provider)
+        let deleted = pool.deleted.or(provider.deleted).is_some();
+        (!deleted && !pool.disabled && !provider.disabled).then_some(provider)
+    }
+
+    /// Whether policies can name the pool's identities.
+    pub fn has_pool(&self, pool: &PoolName) -> bool {
+        let gke = |id: &str| {
+            let project = self.projects.get(id);
+            project.is_some_and(|project| project.number == pool.project)
+        };
+        match pool.id.strip_suffix(GKE) {
+            Some(id) => gke(id) && self.has_gke_pool(&pool.id),
+            None => self.pools.contains_key(pool),
+        }
+    }
+
+    /// The pool of GKE, `PROJECT.svc.id.goog`, is there once the project has had its first cluster
+    /// of the kind.
+    pub fn has_gke_pool(&self, id: &str) -> bool {
+        id.strip_suffix(GKE).is_some_and(|project| {
+            let prefix = format!("projects/{project}/");
+            self.clusters.keys().any(|name| name.starts_with(&prefix))
+        })
+    }
+
+    /// Forgets pools and providers that were deleted long ago.
+    pub fn purge(&mut self, now: i64) {
+        let kept = |deleted: Option<i64>| deleted.is_none_or(|time| now - time < KEPT);
+        self.pools.retain(|_, pool| kept(pool.deleted));
+        for pool in self.pools.values_mut() {
+            pool.providers.retain(|_, provider| kept(provider.deleted));
+        }
     }
 
     /// An account by e-mail address or unique id.

@@ -178,7 +178,7 @@ pub(super) async fn identity(gcp: &Gcp, exchange: &Exchange) -> Result<Caller, R
         ));
     }
     let assertion = match &provider.kind {
-        Kind::Oidc { rules, jwks } => {
+        Kind::Oidc { rules, jwks, .. } => {
             oidc::verify(gcp, &exchange.subject_token, rules, jwks.as_ref()).await?
         }
         Kind::Aws { account } => aws::verify(gcp, exchange, account).await?,

@@ -14,6 +14,8 @@ use crate::issuer::Issuer;
 use crate::tls::Tls;
 
 mod accounts;
+mod administration;
+mod gcloud;
 mod iam;
 mod judges;
 mod metadata;

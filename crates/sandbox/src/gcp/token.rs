@@ -16,7 +16,7 @@ use super::state::State;
 
 /// What every service here takes.
 pub(super) const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// What IAM Credentials takes as well; clients ask for it before they impersonate.
+/// What IAM and IAM Credentials take as well; clients ask for it before they impersonate.
 const IAM: &str = "https://www.googleapis.com/auth/iam";
 /// Life of most tokens, in seconds.
 pub(super) const LIFE: i64 = 3600;
@@ -89,9 +89,8 @@ pub(super) fn identify(gcp: &Gcp, call: &Call<'_>, service: &str) -> Result<Call
     if grant.expires <= now {
         return Err(invalid("ACCESS_TOKEN_EXPIRED"));
     }
-    let enough = |scope: &String| {
-        scope == CLOUD_PLATFORM || (scope == IAM && service == "iamcredentials.googleapis.com")
-    };
+    let enough =
+        |scope: &String| scope == CLOUD_PLATFORM || (scope == IAM && service.starts_with("iam"));
     if !grant.scopes.iter().any(enough) {
         return Err(Answer::error(
             "PERMISSION_DENIED",

@@ -3,7 +3,7 @@
 
 use keyless_trust::gcp::{Pool as PoolName, PoolProvider};
 
-use super::super::answer::Answer;
+use super::super::iam_admin::{pools, providers};
 use super::super::pool::{self, AwsProvider, OidcProvider, Pool, Provider};
 use super::super::state::State;
 use super::{AdminError, Gcp, Result};
@@ -32,11 +32,7 @@ impl Gcp {
         pool::check_id("Pool", id)?;
         let mut state = self.state();
         let name = pool_name(&state, project, id)?;
-        if state.pools.contains_key(&name) {
-            return Err(exists().into());
-        }
-        state.pools.insert(name, Pool::default());
-        Ok(())
+        Ok(pools::add(&mut state, &name, Pool::default())?)
     }
 
     /// Disables or enables a pool.
@@ -53,7 +49,8 @@ impl Gcp {
     /// # Errors
     /// When there is no such pool.
     pub fn delete_pool(&self, project: &str, id: &str) -> Result<()> {
-        pool(&mut self.state(), project, id)?.deleted = true;
+        let now = self.now();
+        pool(&mut self.state(), project, id)?.deleted = Some(now);
         Ok(())
     }
 
@@ -94,14 +91,8 @@ impl Gcp {
     }
 
     fn add_provider(&self, project: &str, of: &str, id: &str, made: Provider) -> Result<()> {
-        pool::check_id("Provider", id)?;
-        let mut state = self.state();
-        let pool = pool(&mut state, project, of)?;
-        if pool.providers.contains_key(id) {
-            return Err(exists().into());
-        }
-        pool.providers.insert(id.to_owned(), made);
-        Ok(())
+        let name = self.provider_name(project, of, id)?;
+        Ok(providers::add(&mut self.state(), &name, made)?)
     }
 
     /// Puts a provider in place of one that exists.
@@ -147,8 +138,4 @@ impl Gcp {
     pub fn provider_audience(&self, project: &str, pool: &str, provider: &str) -> Result<String> {
         Ok(self.provider_name(project, pool, provider)?.to_string())
     }
-}
-
-fn exists() -> Answer {
-    Answer::error("ALREADY_EXISTS", "Requested entity already exists")
 }

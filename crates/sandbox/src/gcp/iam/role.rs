@@ -3,7 +3,7 @@
 //! See <https://docs.cloud.google.com/iam/docs/roles-permissions/secretmanager>.
 
 /// A role and its permissions; an ending `*` stands for everything that begins so.
-const ROLES: [(&str, &[&str]); 12] = [
+const ROLES: [(&str, &[&str]); 18] = [
     (
         "roles/secretmanager.secretAccessor",
         &["secretmanager.versions.access"],
@@ -64,10 +64,72 @@ const ROLES: [(&str, &[&str]); 12] = [
         &["iam.workloadIdentityPool*"],
     ),
     (
+        "roles/iam.workloadIdentityPoolViewer",
+        &[
+            "iam.workloadIdentityPoolProviders.get",
+            "iam.workloadIdentityPoolProviders.list",
+            "iam.workloadIdentityPools.get",
+            "iam.workloadIdentityPools.list",
+        ],
+    ),
+    (
+        "roles/iam.serviceAccountAdmin",
+        &[
+            "iam.serviceAccounts.create",
+            "iam.serviceAccounts.delete",
+            "iam.serviceAccounts.disable",
+            "iam.serviceAccounts.enable",
+            "iam.serviceAccounts.get",
+            "iam.serviceAccounts.getIamPolicy",
+            "iam.serviceAccounts.list",
+            "iam.serviceAccounts.setIamPolicy",
+            "iam.serviceAccounts.update",
+            "resourcemanager.projects.get",
+        ],
+    ),
+    (
+        "roles/iam.serviceAccountCreator",
+        &[
+            "iam.serviceAccounts.create",
+            "iam.serviceAccounts.get",
+            "iam.serviceAccounts.list",
+            "resourcemanager.projects.get",
+        ],
+    ),
+    (
+        "roles/iam.serviceAccountViewer",
+        &[
+            "iam.serviceAccounts.get",
+            "iam.serviceAccounts.getIamPolicy",
+            "iam.serviceAccounts.list",
+            "resourcemanager.projects.get",
+        ],
+    ),
+    (
+        "roles/resourcemanager.projectIamAdmin",
+        &[
+            "resourcemanager.projects.get",
+            "resourcemanager.projects.getIamPolicy",
+            "resourcemanager.projects.setIamPolicy",
+        ],
+    ),
+    (
+        "roles/browser",
+        &[
+            "resourcemanager.projects.get",
+            "resourcemanager.projects.getIamPolicy",
+            "resourcemanager.projects.list",
+        ],
+    ),
+    (
         "roles/viewer",
         &[
             "iam.serviceAccounts.get",
             "iam.serviceAccounts.list",
+            "iam.workloadIdentityPoolProviders.get",
+            "iam.workloadIdentityPoolProviders.list",
+            "iam.workloadIdentityPools.get",
+            "iam.workloadIdentityPools.list",
             "resourcemanager.projects.get",
             "secretmanager.secrets.get",
             "secretmanager.secrets.list",
@@ -101,16 +163,48 @@ fn find(role: &str) -> Option<&'static [&'static str]> {
         .map(|(_, permissions)| *permissions)
 }
 
-/// Whether there is such a role here.
-pub(super) fn exists(role: &str) -> bool {
-    find(role).is_some()
+/// What a policy is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// A project: every role can be granted there.
+    #[default]
+    Project,
+    /// A service account.
+    Account,
+    /// A secret.
+    Secret,
 }
+
+/// Owner, editor and viewer.
+pub(super) fn is_basic(role: &str) -> bool {
+    matches!(role, "roles/owner" | "roles/editor" | "roles/viewer")
+}
+
+/// Whether there is such a role here, and a resource of that kind takes it.
+pub(super) fn supports(role: &str, kind: Kind) -> bool {
+    let own = match kind {
+        Kind::Project => true,
+        Kind::Account => {
+            role.starts_with("roles/iam.serviceAccount") || role == "roles/iam.workloadIdentityUser"
+        }
+        Kind::Secret => role.starts_with("roles/secretmanager."),
+    };
+    find(role).is_some() && (own || is_basic(role))
+}
+
+/// What an owner does not have: becoming a service account.
+const ACTING: [&str; 5] = [
+    "iam.serviceAccounts.getAccessToken",
+    "iam.serviceAccounts.getOpenIdToken",
+    "iam.serviceAccounts.implicitDelegation",
+    "iam.serviceAccounts.signBlob",
+    "iam.serviceAccounts.signJwt",
+];
 
 /// Whether `role` has `permission`.
 pub(super) fn includes(role: &str, permission: &str) -> bool {
-    // An owner cannot become a service account, whatever else it may do.
-    if role == "roles/owner" && permission.starts_with("iam.serviceAccounts.get") {
-        return permission == "iam.serviceAccounts.get";
+    if role == "roles/owner" && ACTING.contains(&permission) {
+        return false;
     }
     find(role).is_some_and(|permissions| {
         permissions
@@ -147,5 +241,14 @@ mod tests {
         let token = "iam.serviceAccounts.getAccessToken";
         assert!(includes("roles/iam.workloadIdentityUser", token));
         assert!(!includes("roles/owner", token));
+        let policy = "iam.serviceAccounts.setIamPolicy";
+        for (role, may) in [
+            ("roles/owner", true),
+            ("roles/iam.serviceAccountAdmin", true),
+            ("roles/editor", false),
+            ("roles/iam.serviceAccountCreator", false),
+        ] {
+            assert_eq!(includes(role, policy), may, "{role}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::super::answer::timestamp;
-use super::super::iam::Policy;
+use super::super::iam::{Kind, Policy};
 use super::name::SecretName;
 
 /// The state of a version.
@@ -85,7 +85,7 @@ impl Secret {
             replication: None,
             others: Map::new(),
             versions: Vec::new(),
-            policy: Policy::default(),
+            policy: Policy::of(Kind::Secret),
             generation: 0,
         }
     }

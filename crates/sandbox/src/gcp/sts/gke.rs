@@ -53,12 +53,8 @@ pub(super) async fn identity(gcp: &Gcp, audience: &str, text: &str) -> Result<Ca
     let (number, issuer) = {
         let state = gcp.state();
         let project = project.and_then(|id| state.projects.get(id));
-        // The pool is there once the project has had its first cluster of the kind.
-        let of_pool = |id: &str| {
-            let prefix = format!("projects/{id}/");
-            state.clusters.keys().any(|name| name.starts_with(&prefix))
-        };
-        let Some(project) = project.filter(|project| of_pool(&project.id)) else {
+        let there = state.has_gke_pool(&workload.pool);
+        let Some(project) = project.filter(|_| there) else {
             return Err(refuse(
                 "invalid_target",
                 format!(

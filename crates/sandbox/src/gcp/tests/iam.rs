@@ -7,6 +7,7 @@ async fn a_policy_is_read_changed_and_tested() {
     let world = World::trusted().await;
     let token = world.access().await;
     world.gcp.set_secret("a", b"value").unwrap();
+    world.gcp.create_service_account(PROJECT, "a").unwrap();
     let call = |method: &'static str, verb: &'static str, body: Value| {
         let path = format!("/secrets/a:{verb}");
         let (world, token) = (&world, &token);
