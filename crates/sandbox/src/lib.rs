@@ -14,6 +14,7 @@ pub mod issuer;
 #[cfg(test)]
 mod judges;
 pub mod kube;
+mod proxy;
 pub mod sandbox;
 pub mod tls;
 pub mod vault;

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::gcp::{self, Gcp, GcpOptions, Pod, TokenSource};
 use crate::issuer::{self, Issuer, Mint};
 use crate::kube;
+use crate::proxy;
 use crate::tls::{self, Serving, Tls};
 use crate::vault::{Vault, VaultOptions};
 
@@ -80,6 +81,7 @@ pub struct Sandbox {
     gcp_metadata_address: SocketAddr,
     metadata_address: SocketAddr,
     vault_serving: Serving,
+    proxy_address: SocketAddr,
     data: Option<PathBuf>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
 }
@@ -158,6 +160,10 @@ impl Sandbox {
         });
         let gcp_serving = tls.serve(Tls::listen(0).await?, gcp.router());
         let (gcp_metadata_address, gcp_metadata) = serve(gcp.metadata_router()).await?;
+        let listener = loopback().await?;
+        let proxy_address = listener.local_addr().map_err(Error::Aws)?;
+        let hosts = environment::hosts(azure_serving.address(), gcp_serving.address());
+        let proxy = proxy::serve(listener, hosts.collect());
         Ok(Self {
             clock,
             tls,
@@ -175,8 +181,16 @@ impl Sandbox {
             gcp_metadata_address,
             metadata_address,
             vault_serving,
+            proxy_address,
             data,
-            tasks: Mutex::new(vec![serving, agent, metadata, azure_metadata, gcp_metadata]),
+            tasks: Mutex::new(vec![
+                serving,
+                agent,
+                metadata,
+                azure_metadata,
+                gcp_metadata,
+                proxy,
+            ]),
         })
     }
 
@@ -331,11 +345,15 @@ impl Sandbox {
     }
 }
 
+async fn loopback() -> Result<TcpListener, Error> {
+    TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .map_err(Error::Aws)
+}
+
 /// Serves `router` on a loopback port of its own until the task ends.
 async fn serve(router: axum::Router) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), Error> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .map_err(Error::Aws)?;
+    let listener = loopback().await?;
     let address = listener.local_addr().map_err(Error::Aws)?;
     let serving = tokio::spawn(async move {
         // The listener ends with the task; an accept error only ends this part of the sandbox.

@@ -1,6 +1,7 @@
 //! The environment of an operator's pod, as each cloud's webhook or node gives it, and where the
 //! clouds' own host names are.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Sandbox;
@@ -55,16 +56,56 @@ impl Sandbox {
         self.gcp_metadata_address.to_string()
     }
 
+    /// The environment of gcloud as the owner of every project and of nothing outside: `token` is a
+    /// file with [`gcp::Gcp::administrator_token`], `authority` one with the sandbox's certificate,
+    /// `config` a folder that gcloud may write to. It reaches Google's own host names through
+    /// [`Sandbox::proxy_url`].
+    #[must_use]
+    pub fn gcloud_environment(
+        &self,
+        token: &Path,
+        authority: &Path,
+        config: &Path,
+    ) -> Vec<(String, String)> {
+        let set = |name: &str, value: String| (format!("CLOUDSDK_{name}"), value);
+        vec![
+            set("AUTH_ACCESS_TOKEN_FILE", token.display().to_string()),
+            set("CORE_CUSTOM_CA_CERTS_FILE", authority.display().to_string()),
+            set("CONFIG", config.display().to_string()),
+            set("PROXY_TYPE", "http".to_owned()),
+            set("PROXY_ADDRESS", self.proxy_address.ip().to_string()),
+            set("PROXY_PORT", self.proxy_address.port().to_string()),
+            set("CORE_DISABLE_PROMPTS", "1".to_owned()),
+            set("CORE_DISABLE_USAGE_REPORTING", "1".to_owned()),
+            set("COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "1".to_owned()),
+        ]
+    }
+
+    /// A proxy to the host names of Azure and Google, and to nothing else: what `HTTPS_PROXY` is
+    /// set to.
+    #[must_use]
+    pub fn proxy_url(&self) -> String {
+        format!("http://{}", self.proxy_address)
+    }
+
     /// Where the clouds' own host names are, for the operator's environment.
     #[must_use]
     pub fn resolve(&self) -> (String, String) {
-        let (azure, gcp) = (self.azure_serving.address(), self.gcp_serving.address());
-        let azure = azure::HOSTS.iter().map(|host| (host, azure));
-        let gcp = gcp::HOSTS.iter().map(|host| (host, gcp));
-        let rules: Vec<String> = azure
-            .chain(gcp)
+        let rules: Vec<String> = hosts(self.azure_serving.address(), self.gcp_serving.address())
             .map(|(host, address)| format!("{host}={address}"))
             .collect();
         ("KEYLESS_RESOLVE".to_owned(), rules.join(","))
     }
+}
+
+/// The clouds' own host names, and who answers for them.
+pub(super) fn hosts(
+    azure: SocketAddr,
+    gcp: SocketAddr,
+) -> impl Iterator<Item = (String, SocketAddr)> {
+    let azure = azure::HOSTS.iter().map(move |host| (*host, azure));
+    let gcp = gcp::HOSTS.iter().map(move |host| (*host, gcp));
+    azure
+        .chain(gcp)
+        .map(|(host, address)| (host.to_owned(), address))
 }
