@@ -141,7 +141,7 @@ const ROWS: &[Row] = &[
         signs: &[Text("Requested entity already exists")],
         cause: "A deleted pool or provider keeps its id for 30 days.",
         check: "`gcloud iam workload-identity-pools describe ID --location global` says DELETED.",
-        fix: "Undelete and import it, or choose another id.",
+        fix: "Run `gcloud iam workload-identity-pools undelete ID --location global`, or let the script of `keyless trust render google -o shell` do it; with OpenTofu import it then. Or choose another id.",
     },
     Row {
         code: "G15",

@@ -20,6 +20,9 @@ pub(super) struct Model<'a> {
     project: String,
     /// Its number.
     number: Option<String>,
+    /// Whether the number is that of a pool which a store names, and the project only that of
+    /// its secrets: then the two may not belong together.
+    guessed: bool,
     pool: Option<PoolSide>,
     principals: Vec<Principal<'a>>,
     import: bool,
@@ -159,6 +162,7 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
         });
     }
     Ok(Model {
+        guessed: google.project.is_none(),
         project: project.unwrap_or_default(),
         number,
         pool,

@@ -21,6 +21,8 @@ pub(super) enum Word<'a> {
     Owned(String),
     /// The value of a variable of this script, and what follows it.
     Variable(&'static str, String),
+    /// The value of a variable whose name was made up.
+    Named(String),
 }
 
 impl<'a> From<&'a str> for Word<'a> {
@@ -84,8 +86,37 @@ impl Script {
     }
 
     /// A variable that holds what a command prints.
-    pub(super) fn set(&mut self, name: &'static str, words: &[Word<'_>]) -> &mut Self {
+    pub(super) fn set(&mut self, name: &str, words: &[Word<'_>]) -> &mut Self {
         self.0.push_str(&format!("{name}=$({})\n", command(words)));
+        self
+    }
+
+    /// One of several commands, by what a check prints first; nothing if it fails. `cases` are
+    /// patterns of the shell, `''` for nothing.
+    pub(super) fn by_state(
+        &mut self,
+        check: &[Word<'_>],
+        cases: &[(&str, Vec<Word<'_>>)],
+    ) -> &mut Self {
+        self.0.push_str(&format!(
+            "state=$({} 2>/dev/null) || state=\ncase \"$state\" in\n",
+            command(check)
+        ));
+        for (pattern, words) in cases {
+            self.0
+                .push_str(&format!("  {pattern}) {} ;;\n", command(words)));
+        }
+        self.0.push_str("esac\n");
+        self
+    }
+
+    /// Ends the script unless the variable has that value.
+    pub(super) fn require(&mut self, name: &str, value: &str, why: &str) -> &mut Self {
+        self.0.push_str(&format!(
+            "[ \"${name}\" = {} ] || {{ printf '%s\\n' {} >&2; exit 1; }}\n",
+            quote(value),
+            quote(why)
+        ));
         self
     }
 
@@ -107,6 +138,7 @@ fn command(words: &[Word<'_>]) -> String {
         .map(|word| match word {
             Word::Text(text) => quote(text),
             Word::Owned(text) => quote(text),
+            Word::Named(name) => format!("\"${name}\""),
             Word::Variable(name, rest) if rest.is_empty() => format!("\"${name}\""),
             Word::Variable(name, rest) => format!("\"${name}\"{}", quote(rest)),
         })

@@ -1,12 +1,14 @@
-//! The model in each form.
+//! The model in each form: what the forms have in common, and documents for programs. OpenTofu is
+//! in `hcl`, the script in `shell`.
+
+mod hcl;
+mod shell;
 
 use serde_json::{Value, json};
 
-use super::{Binding, IMPERSONATOR, Model, On, PoolSide, Principal, cel};
-use crate::hcl::write::{Expr, Writer, quote};
-use crate::render::names::Names;
-use crate::render::shell::{Script, Word};
-use crate::render::{Target, head, reasons};
+use super::{Binding, Model, On, PoolSide, Principal, cel};
+pub(in crate::render) use hcl::hcl;
+pub(in crate::render) use shell::shell;
 
 const POOLS: &str = "iam.googleapis.com/projects";
 
@@ -40,354 +42,39 @@ impl Binding {
     }
 }
 
-/// OpenTofu.
-pub(in crate::render) fn hcl(model: &Model<'_>) -> String {
-    let mut w = Writer::new();
-    w.comment(&head(Target::Google));
-    w.block("terraform", &[], |w| {
-        w.set("required_version", &Expr::text(">= 1.6, < 2"));
-        w.block("required_providers", &[], |w| {
-            w.set(
-                "google",
-                &Expr::Object(vec![
-                    ("source".into(), Expr::text("hashicorp/google")),
-                    ("version".into(), Expr::text(">= 6, < 8")),
-                ]),
-            );
-        });
-    });
-    w.block("data", &["google_project", "current"], |w| {
-        w.set("project_id", &Expr::text(&model.project));
-    });
-    if let Some(side) = &model.pool {
-        pool(&mut w, model, side);
-    }
-    let mut labels = Names::default();
-    for principal in &model.principals {
-        w.gap();
-        w.comment(&reasons(principal.identity));
-        let member = match principal.impersonates {
-            Some(email) => {
-                impersonation(&mut w, &mut labels, model, principal, email);
-                Expr::text(format!("serviceAccount:{email}"))
+impl Model<'_> {
+    /// The pool of a principal and the project that has it.
+    fn pool_of<'m>(&'m self, principal: &'m Principal<'_>) -> (String, &'m str) {
+        match &principal.gke {
+            Some(project) => (format!("{project}.svc.id.goog"), project),
+            None => {
+                let pool = self.pool.as_ref().map(|side| side.pool.clone());
+                (pool.unwrap_or_default(), &self.project)
             }
-            None => member(model, principal),
-        };
-        for binding in &principal.grants {
-            self::binding(&mut w, &mut labels, principal, binding, &member);
         }
     }
-    w.finish()
-}
 
-fn pool(w: &mut Writer, model: &Model<'_>, side: &PoolSide) {
-    w.gap();
-    w.comment("A deleted pool or provider keeps its id for 30 days: undelete and import it then.");
-    w.block(
-        "resource",
-        &["google_iam_workload_identity_pool", "cluster"],
-        |w| {
-            w.set("project", &Expr::text(&model.project));
-            w.set("workload_identity_pool_id", &Expr::text(&side.pool));
-        },
-    );
-    let labels = ["google_iam_workload_identity_pool_provider", "cluster"];
-    w.block("resource", &labels, |w| {
-        let pool = "google_iam_workload_identity_pool.cluster.workload_identity_pool_id";
-        w.set("project", &Expr::text(&model.project));
-        w.set("workload_identity_pool_id", &Expr::code(pool));
-        w.set(
-            "workload_identity_pool_provider_id",
-            &Expr::text(&side.provider),
-        );
-        w.set(
-            "attribute_mapping",
-            &Expr::Object(vec![("google.subject".into(), Expr::text(side.mapping()))]),
-        );
-        w.set("attribute_condition", &Expr::text(side.condition()));
-        w.block("oidc", &[], |w| {
-            w.set("issuer_uri", &Expr::text(side.issuer.as_str()));
-            if !side.audiences.is_empty() {
-                // With a list the provider's own name is no longer taken by itself.
-                w.set(
-                    "allowed_audiences",
-                    &Expr::texts(side.audiences.iter().cloned()),
-                );
+    /// The number of a project, where it is known: only that of the pool's is.
+    fn number_of(&self, project: &str) -> Option<&str> {
+        self.number.as_deref().filter(|_| project == self.project)
+    }
+
+    /// The projects whose numbers are needed, the pool's first.
+    fn numbered(&self) -> Vec<&str> {
+        let mut out: Vec<&str> = Vec::new();
+        let of_pools = self.principals.iter().map(|p| self.pool_of(p).1);
+        let grants = self.principals.iter().flat_map(|p| &p.grants);
+        let of_conditions = grants
+            .filter(|binding| matches!(binding.on, On::Prefix(_)))
+            .map(|binding| binding.project.as_str());
+        let first = self.pool.as_ref().map(|_| self.project.as_str());
+        for project in first.into_iter().chain(of_pools).chain(of_conditions) {
+            if !out.contains(&project) {
+                out.push(project);
             }
-        });
-    });
-    if model.import {
-        let name = format!(
-            "projects/{}/locations/global/workloadIdentityPools/{}",
-            model.project, side.pool
-        );
-        for (to, id) in [
-            ("google_iam_workload_identity_pool.cluster", name.clone()),
-            (
-                "google_iam_workload_identity_pool_provider.cluster",
-                format!("{name}/providers/{}", side.provider),
-            ),
-        ] {
-            w.block("import", &[], |w| {
-                w.set("to", &Expr::code(to));
-                w.set("id", &Expr::text(id));
-            });
         }
+        out
     }
-}
-
-/// The principal of a policy, with the project's number as far as it is known.
-fn member(model: &Model<'_>, principal: &Principal<'_>) -> Expr {
-    let pool = match &principal.gke {
-        Some(project) => format!("{project}.svc.id.goog"),
-        None => model
-            .pool
-            .as_ref()
-            .map(|s| s.pool.clone())
-            .unwrap_or_default(),
-    };
-    let rest = format!(
-        "/locations/global/workloadIdentityPools/{pool}/subject/{}",
-        principal.subject
-    );
-    match &model.number {
-        Some(number) => Expr::text(format!("principal://{POOLS}/{number}{rest}")),
-        None => Expr::code(format!(
-            "format(\"principal://{POOLS}/%s%s\", data.google_project.current.number, {})",
-            quote(&rest)
-        )),
-    }
-}
-
-fn impersonation(
-    w: &mut Writer,
-    labels: &mut Names,
-    model: &Model<'_>,
-    principal: &Principal<'_>,
-    email: &str,
-) {
-    let label = labels.label(&principal.identity.name);
-    w.block(
-        "resource",
-        &["google_service_account_iam_member", &label],
-        |w| {
-            let project = email
-                .split_once('@')
-                .and_then(|(_, host)| host.split('.').next());
-            let project = project.unwrap_or("-");
-            let account = format!("projects/{project}/serviceAccounts/{email}");
-            w.set("service_account_id", &Expr::text(account));
-            w.set("role", &Expr::text(IMPERSONATOR));
-            w.set("member", &member(model, principal));
-        },
-    );
-}
-
-fn binding(
-    w: &mut Writer,
-    labels: &mut Names,
-    principal: &Principal<'_>,
-    binding: &Binding,
-    member: &Expr,
-) {
-    let name = &principal.identity.name;
-    let fill = |w: &mut Writer| {
-        w.set("role", &Expr::text(binding.role));
-        w.set("member", member);
-    };
-    match (&binding.on, &binding.location) {
-        (On::Secret(id), None) => {
-            let label = labels.label(&format!("{name}_{id}"));
-            w.block(
-                "resource",
-                &["google_secret_manager_secret_iam_member", &label],
-                |w| {
-                    w.set("project", &Expr::text(&binding.project));
-                    w.set("secret_id", &Expr::text(id));
-                    fill(w);
-                },
-            );
-        }
-        (On::Secret(id), Some(location)) => {
-            let label = labels.label(&format!("{name}_{id}"));
-            let kind = "google_secret_manager_regional_secret_iam_member";
-            w.block("resource", &[kind, &label], |w| {
-                w.set("project", &Expr::text(&binding.project));
-                w.set("location", &Expr::text(location));
-                w.set("secret_id", &Expr::text(id));
-                fill(w);
-            });
-        }
-        (On::Prefix(_) | On::Project, _) => {
-            // The label says that the width is meant.
-            let label = labels.label(&format!("search_{name}"));
-            w.block("resource", &["google_project_iam_member", &label], |w| {
-                w.set("project", &Expr::text(&binding.project));
-                fill(w);
-                let number = "NUMBER";
-                if let Some(condition) = binding.condition(number) {
-                    w.block("condition", &[], |w| {
-                        w.set("title", &Expr::text("names"));
-                        let parts = condition.replacen(number, "%s", 1);
-                        w.set(
-                            "expression",
-                            &Expr::code(format!(
-                                "format({}, data.google_project.current.number)",
-                                quote(&parts)
-                            )),
-                        );
-                    });
-                }
-            });
-        }
-    }
-}
-
-/// A script for gcloud.
-pub(in crate::render) fn shell(model: &Model<'_>) -> String {
-    let mut s = Script::new(&head(Target::Google));
-    let gcloud = |words: &str, more: &[String]| -> Vec<Word<'static>> {
-        let words = std::iter::once("gcloud").chain(words.split(' '));
-        let words = words.map(|w| Word::from(w.to_owned()));
-        words
-            .chain(more.iter().map(|m| Word::from(m.clone())))
-            .collect()
-    };
-    let project = format!("--project={}", model.project);
-    s.gap();
-    match &model.number {
-        Some(number) => s.set("number", &["printf".into(), "%s".into(), number.into()]),
-        None => s.set(
-            "number",
-            &gcloud(
-                "projects describe",
-                &[
-                    model.project.clone(),
-                    "--format=value(projectNumber)".into(),
-                ],
-            ),
-        ),
-    };
-    if let Some(side) = &model.pool {
-        let global = "--location=global".to_owned();
-        let pool = [side.pool.clone(), global.clone(), project.clone()];
-        s.unless(
-            &gcloud("iam workload-identity-pools describe", &pool),
-            &gcloud("iam workload-identity-pools create", &pool),
-        );
-        let mut provider = vec![
-            side.provider.clone(),
-            global,
-            project.clone(),
-            format!("--workload-identity-pool={}", side.pool),
-        ];
-        let describe = gcloud("iam workload-identity-pools providers describe", &provider);
-        provider.push(format!("--issuer-uri={}", side.issuer));
-        // gcloud splits at commas unless another sign is named.
-        provider.push(format!(
-            "--attribute-mapping=google.subject={}",
-            side.mapping()
-        ));
-        provider.push(format!("--attribute-condition={}", side.condition()));
-        if !side.audiences.is_empty() {
-            provider.push(format!("--allowed-audiences={}", side.audiences.join(",")));
-        }
-        s.unless(
-            &describe,
-            &gcloud(
-                "iam workload-identity-pools providers create-oidc",
-                &provider,
-            ),
-        );
-        s.run(&gcloud(
-            "iam workload-identity-pools providers update-oidc",
-            &provider,
-        ));
-    }
-    for principal in &model.principals {
-        s.gap();
-        s.comment(&reasons(principal.identity));
-        let pool = match &principal.gke {
-            Some(project) => format!("{project}.svc.id.goog"),
-            None => model
-                .pool
-                .as_ref()
-                .map(|p| p.pool.clone())
-                .unwrap_or_default(),
-        };
-        // The number is that of a variable: the rest of the word follows it.
-        let rest = format!(
-            "/locations/global/workloadIdentityPools/{pool}/subject/{}",
-            principal.subject
-        );
-        s.set(
-            "member",
-            &[
-                "printf".into(),
-                format!("principal://{POOLS}/%s%s").into(),
-                Word::Variable("number", String::new()),
-                rest.into(),
-            ],
-        );
-        if let Some(email) = principal.impersonates {
-            let mut words = gcloud(
-                "iam service-accounts add-iam-policy-binding",
-                &[
-                    email.to_owned(),
-                    format!("--role={IMPERSONATOR}"),
-                    "--member".into(),
-                ],
-            );
-            words.push(Word::Variable("member", String::new()));
-            s.run(&words);
-            s.set(
-                "member",
-                &[
-                    "printf".into(),
-                    "%s".into(),
-                    format!("serviceAccount:{email}").into(),
-                ],
-            );
-        }
-        for binding in &principal.grants {
-            let role = format!("--role={}", binding.role);
-            let project = format!("--project={}", binding.project);
-            let mut words = match &binding.on {
-                On::Secret(id) => {
-                    let mut all = vec![id.clone(), project, role];
-                    all.extend(binding.location.iter().map(|l| format!("--location={l}")));
-                    gcloud("secrets add-iam-policy-binding", &all)
-                }
-                _ => {
-                    let mut words = gcloud(
-                        "projects add-iam-policy-binding",
-                        &[binding.project.clone(), role],
-                    );
-                    match binding.condition("%s") {
-                        Some(condition) => {
-                            let pattern = format!("expression={condition},title=names");
-                            s.set(
-                                "condition",
-                                &[
-                                    "printf".into(),
-                                    pattern.into(),
-                                    Word::Variable("number", String::new()),
-                                ],
-                            );
-                            words.push("--condition".into());
-                            words.push(Word::Variable("condition", String::new()));
-                        }
-                        None => words.push("--condition=None".into()),
-                    }
-                    words
-                }
-            };
-            words.push("--member".into());
-            words.push(Word::Variable("member", String::new()));
-            s.run(&words);
-        }
-    }
-    s.finish()
 }
 
 /// Documents for programs.
@@ -403,16 +90,10 @@ pub(in crate::render) fn json(model: &Model<'_>) -> Value {
             "attributeCondition": side.condition(),
         })
     });
-    let number = model.number.as_deref().unwrap_or("PROJECT_NUMBER");
+    let unknown = "PROJECT_NUMBER";
     let principals = model.principals.iter().map(|p| {
-        let pool = match &p.gke {
-            Some(project) => format!("{project}.svc.id.goog"),
-            None => model
-                .pool
-                .as_ref()
-                .map(|s| s.pool.clone())
-                .unwrap_or_default(),
-        };
+        let (pool, project) = model.pool_of(p);
+        let number = model.number_of(project).unwrap_or(unknown);
         let principal = format!(
             "principal://{POOLS}/{number}/locations/global/workloadIdentityPools/{pool}/subject/{}",
             p.subject
@@ -425,7 +106,7 @@ pub(in crate::render) fn json(model: &Model<'_>) -> Value {
                 "location": b.location,
                 "role": b.role,
                 "secret": match &b.on { On::Secret(id) => Some(id), _ => None },
-                "condition": b.condition(number),
+                "condition": b.condition(model.number_of(&b.project).unwrap_or(unknown)),
             })).collect::<Vec<_>>(),
         })
     });
