@@ -17,6 +17,8 @@ use crate::plan::{Access, GoogleLogin, Grant, Place, Scope, VaultMethod, Verb, W
 use crate::token::Claims;
 use crate::trust::{Issuer, ServiceAccount};
 
+mod google;
+
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-central-1";
 
