@@ -131,12 +131,17 @@ impl Show {
             ("VAULT_CACERT", stage.authority.display().to_string()),
         ];
         if self.format == Format::Json {
+            let mut administrators = json!({"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret, "VAULT_TOKEN": stage.sandbox.vault.root_token(), "AZURE_CLIENT_ID": stage.sandbox.azure.administrator().client_id, "AZURE_CLIENT_SECRET": stage.sandbox.azure.administrator().secret, "AZURE_SUBSCRIPTION_ID": stage.sandbox.azure.subscription()});
+            if let Some(fields) = administrators.as_object_mut() {
+                let gcloud = stage.gcloud.iter();
+                fields.extend(gcloud.map(|(name, value)| (name.clone(), json!(value))));
+            }
             let document = json!({
                 "kubernetes": stage.sandbox.kube.url(),
                 "kubeconfig": stage.kubeconfig,
                 "issuer": stage.sandbox.issuer.url(),
                 "environment": environment.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect::<serde_json::Map<_, _>>(),
-                "admin": {"AWS_ACCESS_KEY_ID": stage.sandbox.aws.admin_key().id, "AWS_SECRET_ACCESS_KEY": stage.sandbox.aws.admin_key().secret, "VAULT_TOKEN": stage.sandbox.vault.root_token(), "AZURE_CLIENT_ID": stage.sandbox.azure.administrator().client_id, "AZURE_CLIENT_SECRET": stage.sandbox.azure.administrator().secret, "AZURE_SUBSCRIPTION_ID": stage.sandbox.azure.subscription()},
+                "admin": administrators,
                 "steps": steps,
                 "ok": steps.iter().all(|s| s.ok),
             });
@@ -172,11 +177,20 @@ impl Show {
             admin.secret,
             stage.sandbox.azure.tenant()
         ));
+        let gcloud = stage.gcloud.iter();
+        let gcloud: Vec<String> = gcloud
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        self.result(&format!("  {}", gcloud.join(" ")));
         self.result("\nWorth trying:");
         self.result("  kubectl get externalsecrets,clustersecretstores,secrets -A");
         self.result("  kubectl describe externalsecret hello");
         self.result("  aws ssm get-parameter --name /path/to/key --with-decryption");
         self.result("  vault kv get -mount=secret app/db");
+        self.result(&format!(
+            "  gcloud projects get-iam-policy {}",
+            stage.sandbox.gcp.project()
+        ));
         let url = stage.sandbox.azure_url();
         self.result(&format!(
             "  az config set core.instance_discovery=false && az cloud register -n keyless \

@@ -39,6 +39,8 @@ pub struct Stage {
     pub azure_token: PathBuf,
     /// The managed identity that the operator's service account stands for.
     pub identity: Identity,
+    /// The environment of gcloud as the owner of every project.
+    pub gcloud: Vec<(String, String)>,
     /// The certificate of everything that is served over TLS.
     pub authority: PathBuf,
     stop: oneshot::Sender<()>,
@@ -75,6 +77,9 @@ impl Stage {
             &[sandbox.kube.audience()],
             &api_token,
         )?;
+        let gcloud_token = file("gcloud-token");
+        std::fs::write(&gcloud_token, sandbox.gcp.administrator_token())?;
+        let gcloud = sandbox.gcloud_environment(&gcloud_token, &authority, &file("gcloud"));
         let config = operator_config(&sandbox, api_token)?;
         let file = authority.display().to_string();
         let environment: Environment = sandbox
@@ -92,6 +97,7 @@ impl Stage {
             token,
             azure_token,
             identity,
+            gcloud,
             authority,
             stop,
             operator,

@@ -9,6 +9,7 @@ use crate::args::{Cli, Command};
 use crate::outcome::Outcome;
 
 mod aws;
+mod google;
 mod terraform;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
