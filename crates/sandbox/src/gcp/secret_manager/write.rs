@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::answer::Answer;
 use super::super::dispatch::Call;
+use super::super::fields;
 use super::super::state::State;
 use super::crc32c::crc32c;
 use super::name::{Parent, SecretName, check_id};
@@ -22,6 +23,23 @@ const MAX_LABELS: usize = 64;
 /// All annotations of a secret together, in bytes.
 const MAX_ANNOTATIONS: usize = 16 * 1024;
 const MAX_ALIASES: usize = 50;
+/// What a secret has, as the API names it.
+const FIELDS: [&str; 14] = [
+    "name",
+    "replication",
+    "createTime",
+    "labels",
+    "topics",
+    "expireTime",
+    "ttl",
+    "etag",
+    "rotation",
+    "versionAliases",
+    "annotations",
+    "versionDestroyTtl",
+    "customerManagedEncryption",
+    "tags",
+];
 
 fn bad(message: impl Into<String>) -> Answer {
     Answer::error("INVALID_ARGUMENT", message)
@@ -52,7 +70,10 @@ pub(super) fn create(
     now: i64,
 ) -> Result<Answer, Answer> {
     let id = call.query("secretId").unwrap_or_default();
-    make(state, &parent.secret(&id), &call.json()?, now)
+    fields::parameters(call, &["secretId"])?;
+    let request = call.json()?;
+    fields::known(&request, "secret", &FIELDS)?;
+    make(state, &parent.secret(&id), &request, now)
 }
 
 /// Makes a secret without versions.

@@ -15,6 +15,20 @@ async fn a_secret_from_its_making_to_its_end() {
         async move { world.secrets(token, method, path, body).await }
     };
     let request = json!({"replication": {"automatic": {}}, "labels": {"team": "shop"}});
+    for (path, body) in [
+        ("/secrets?id=a", request.clone()),
+        (
+            "/secrets?secretId=a",
+            json!({"replication": {"automatic": {}}, "label": {}}),
+        ),
+    ] {
+        let unknown = call("POST", path, body).await;
+        assert_eq!(
+            unknown.error(),
+            (400, "INVALID_ARGUMENT".to_owned()),
+            "{path}"
+        );
+    }
     let made = call("POST", "/secrets?secretId=a", request.clone())
         .await
         .ok();
