@@ -61,6 +61,9 @@ pub fn run(args: &Args) -> Result<()> {
             "gcloud as a judge, and the scripts rendered for it: it is not on PATH".to_owned(),
         );
     }
+    if !has("node") || !has("npm") {
+        skipped.push("the doctor's page in a browser, and the issuer before jose and openid-client: no node or npm on PATH".to_owned());
+    }
     let first = Outcome::of(cargo(&args.rest))?;
     let unsteady = !first.passed && first.passes_alone(cargo)?;
     for line in &skipped {

@@ -5,13 +5,14 @@
 //! answers API servers by them: reviews, service accounts, certificates, and pods that were
 //! created while nobody was there to inject.
 //! Refuses: rules that also run in the operator (`keyless-api` has those of the custom
-//! resources). [`inject`], [`cloud`], [`review`] and [`answer`] are pure: no I/O and no clock.
+//! resources). [`inject`], [`cloud`], [`foresee`], [`review`] and [`answer`] are pure: no I/O and no clock.
 
 pub mod accounts;
 pub mod answer;
 mod associations;
 pub mod certificate;
 pub mod cloud;
+pub mod foresee;
 pub mod inject;
 mod metrics;
 mod missed;

@@ -23,8 +23,9 @@ use serde_json::value::RawValue;
 use tokio::sync::watch as signal;
 
 use crate::accounts::Accounts;
-use crate::cloud::{Cloud, Injectors, adds_volume};
-use crate::inject::{Subject, Verdict, azure};
+use crate::cloud::{Cloud, Injectors};
+use crate::foresee::foresee;
+use crate::inject::Subject;
 use crate::watched::Watched;
 use hook::Hook;
 
@@ -330,7 +331,7 @@ impl Sweeper {
         };
         clouds
             .into_iter()
-            .filter(|cloud| lacks(*cloud, injectors, &subject))
+            .filter(|cloud| foresee(injectors, *cloud, &subject).lacks)
             .map(|cloud| Missed {
                 cloud,
                 namespace: meta.namespace.clone(),
@@ -367,17 +368,5 @@ impl Sweeper {
             Err(error) => Err(error),
             Ok(_) => Ok(()),
         }
-    }
-}
-
-/// Whether the pod would get a volume with a token that it has not.
-fn lacks(cloud: Cloud, injectors: &Injectors, subject: &Subject<'_>) -> bool {
-    // The volume is named after what the pod was called before it had a name.
-    if cloud == Cloud::Azure && azure::has_token_volume(subject.pod) {
-        return false;
-    }
-    match injectors.inject(cloud, subject, 0) {
-        Verdict::Allowed(injection) => adds_volume(&injection.patch),
-        Verdict::Denied { .. } => false,
     }
 }

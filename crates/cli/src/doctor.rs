@@ -1,12 +1,15 @@
 //! `keyless doctor`: the chain of trust, link by link, and the first that is broken.
 
 mod collect;
+mod patience;
 mod show;
+mod slim;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use keyless_identity::Environment;
 use keyless_trust::doctor::{self, Diagnosis, Facts};
 
 use crate::cluster;
@@ -14,16 +17,17 @@ use crate::issuer::outlook;
 use crate::manifest_files;
 use crate::outcome::Outcome;
 
-pub const HELP: &str = "Looks with the rights of whoever runs it, reads no Secret, and says what it could not see. \
-The token that it mints is looked at and thrown away.\n\nExit codes: 0 no broken link, 1 a broken link, 2 wrong use, \
-3 could not look.";
+pub const HELP: &str = "Looks with the rights of whoever runs it, and says what it could not see. It reads no value of a \
+Secret; whether one is there it asks by metadata. The token that it mints is looked at and thrown away: nothing is sent \
+to a cloud unless --exchange says so. It ends within ten seconds, whatever does not answer: what is missing then is \
+listed as not looked at.\n\nExit codes: 0 no broken link, 1 a broken link, 2 wrong use, 3 could not look.";
 
 /// Flags of `keyless doctor`.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 #[command(after_help = HELP)]
 pub struct Flags {
-    /// externalsecret, secretstore or clustersecretstore, or their short names es, ss, css;
-    /// without it everything that is not ready
+    /// externalsecret, secretstore, clustersecretstore or pod, or their short names es, ss, css,
+    /// po; without it everything that is not ready, and pods that lack a token
     #[arg(value_name = "KIND", value_parser = kind)]
     kind: Option<Kind>,
     /// Name of the object
@@ -36,6 +40,15 @@ pub struct Flags {
     namespace: Option<String>,
     #[command(flatten)]
     outlook: outlook::Flags,
+    /// Log in as the object would: mints a token of its service account and sends it to the
+    /// provider that the store or pod names (AWS STS, Entra, Google STS, Vault). What it gets is
+    /// thrown away. Endpoints are those of the operator's environment variables
+    #[arg(long, conflicts_with = "bundle")]
+    exchange: bool,
+    /// Read the Secrets that a store names, to look for their keys: names and sizes are kept,
+    /// values are not. Without it metadata says whether a Secret is there
+    #[arg(long, conflicts_with = "bundle")]
+    look_at_secrets: bool,
     /// What a cloud's own tool prints about an object: aws iam get-role, get-role-policy,
     /// get-open-id-connect-provider, az identity federated-credential list, gcloud iam
     /// workload-identity-pools providers describe, bao read -format=json
@@ -64,6 +77,7 @@ enum Kind {
     ExternalSecret,
     SecretStore,
     ClusterSecretStore,
+    Pod,
 }
 
 impl Kind {
@@ -72,6 +86,7 @@ impl Kind {
             Self::ExternalSecret => "ExternalSecret",
             Self::SecretStore => "SecretStore",
             Self::ClusterSecretStore => "ClusterSecretStore",
+            Self::Pod => "Pod",
         }
     }
 }
@@ -81,13 +96,14 @@ fn kind(text: &str) -> Result<Kind, String> {
         "es" | "externalsecret" | "externalsecrets" => Ok(Kind::ExternalSecret),
         "ss" | "secretstore" | "secretstores" => Ok(Kind::SecretStore),
         "css" | "clustersecretstore" | "clustersecretstores" => Ok(Kind::ClusterSecretStore),
-        _ => Err("it is externalsecret, secretstore or clustersecretstore".to_owned()),
+        "po" | "pod" | "pods" => Ok(Kind::Pod),
+        _ => Err("it is externalsecret, secretstore, clustersecretstore or pod".to_owned()),
     }
 }
 
 /// Looks, judges and prints.
 pub fn run(flags: &Flags) -> Result<Outcome> {
-    let (text, outcome) = perform(flags)?;
+    let (text, outcome) = perform(flags, &Environment::from_process())?;
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("cannot write to standard output")?;
@@ -95,11 +111,11 @@ pub fn run(flags: &Flags) -> Result<Outcome> {
 }
 
 /// The text for standard output, and how the command ends.
-fn perform(flags: &Flags) -> Result<(String, Outcome)> {
+fn perform(flags: &Flags, environment: &Environment) -> Result<(String, Outcome)> {
     let nothing = |outcome| Ok((String::new(), outcome));
     let mut all: Vec<Facts> = match &flags.bundle {
         Some(file) => bundle(file)?,
-        None => match collect::facts(flags)? {
+        None => match collect::facts(flags, environment)? {
             Ok(all) => all,
             Err(outcome) => return nothing(outcome),
         },

@@ -4,10 +4,12 @@
 mod beside;
 mod certificate;
 mod clouds;
+mod settings;
 mod upstream;
 
 pub use beside::Beside;
 pub use clouds::Name as CloudName;
+pub use settings::settings;
 
 use std::time::Duration;
 

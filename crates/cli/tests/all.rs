@@ -9,6 +9,8 @@
 
 #[path = "all/chart.rs"]
 mod chart;
+#[path = "all/doctor.rs"]
+mod doctor;
 #[path = "all/documents.rs"]
 mod documents;
 #[path = "all/install.rs"]

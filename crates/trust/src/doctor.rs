@@ -12,9 +12,11 @@ mod documents;
 mod facts;
 mod failure;
 mod objects;
+mod page;
 mod pod;
 mod said;
 mod show;
+mod stored;
 mod token;
 
 use keyless_fault::Link;
@@ -22,9 +24,14 @@ use keyless_fault::Link;
 use crate::catalogue;
 use crate::plan::Identity;
 
-pub use facts::{Described, Facts, InjectionFact, OutsideFacts, OutsideFinding, TokenFact, Unseen};
+pub use facts::{
+    Described, Facts, InjectionFact, LoginFact, OutsideFacts, OutsideFinding, StoredFact,
+    TokenFact, Unseen,
+};
 pub use failure::{Account, Failure, Presented, place, sharpen, sharper};
-pub use show::{html, text};
+pub use page::html;
+pub use show::text;
+pub use stored::{Wanted, wanted};
 
 /// The links in the order in which a sync passes them.
 pub const CHAIN: [Link; 13] = [
@@ -85,7 +92,7 @@ pub struct Step {
 pub struct Verdict {
     /// Which link.
     pub link: Link,
-    /// The catalogue's code.
+    /// The catalogue's code; empty for a refusal that it does not know.
     pub code: &'static str,
     /// What it is about.
     pub subject: String,
@@ -184,7 +191,14 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
     token::judge(&subject, &mut found);
     documents::judge(&subject, &mut found);
     cloud::judge(&subject, &mut found);
+    stored::judge(&subject, &mut found);
     let mut said = said::judge(&subject);
+    if let (None, Some((login, link))) = (&said, subject.refused_login()) {
+        said = Some(unlisted(login, link));
+    }
+    if let Some(identity) = subject.logged_in() {
+        said = logged_in(identity, said, &mut found);
+    }
     // A pod names no store: what a store would say, its own manifest says.
     if let Some(said) = said
         .as_mut()
@@ -219,6 +233,32 @@ pub fn diagnose(facts: &Facts) -> Diagnosis {
         further,
         unseen: facts.unseen.clone(),
     }
+}
+
+/// A refusal that the catalogue has no row for. It is a verdict all the same: it came just now.
+fn unlisted(login: &LoginFact, link: Link) -> Verdict {
+    let refused = login.refused.clone().unwrap_or_default();
+    Verdict::new("", login.identity.clone(), refused)
+        .at(link)
+        .fix("Look at what the provider says: nothing in the catalogue fits it.")
+}
+
+/// The links that a login has passed, and what it proves wrong: words that are older than it.
+fn logged_in(identity: &str, said: Option<Verdict>, found: &mut Findings) -> Option<Verdict> {
+    let end = rank(Link::Identity);
+    let passed = |link: Link| (rank(Link::Kubernetes)..=end).contains(&rank(link));
+    for link in CHAIN.into_iter().filter(|link| passed(*link)) {
+        found.holds(link, format!("logged in as {identity} just now"));
+    }
+    // What documents seem to forbid was allowed.
+    let (refuted, proven) = std::mem::take(&mut found.proven)
+        .into_iter()
+        .partition(|v| passed(v.link));
+    found.proven = proven;
+    found.further.extend::<Vec<Verdict>>(refuted);
+    let (old, said): (Vec<_>, Vec<_>) = said.into_iter().partition(|v| passed(v.link));
+    found.further.extend(old);
+    said.into_iter().next()
 }
 
 /// The first broken link: what was said, made finer by what facts prove.

@@ -1,4 +1,4 @@
-//! What needs files of its own: the doctor's corpus.
+//! What needs files or programs of its own: the doctor's corpus, and its page in a browser.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,3 +8,5 @@
 
 #[path = "all/corpus.rs"]
 mod corpus;
+#[path = "all/page.rs"]
+mod page;

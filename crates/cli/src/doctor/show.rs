@@ -55,6 +55,7 @@ fn program(diagnosis: &Diagnosis) -> Value {
         "sound": diagnosis.is_sound(),
         "broken": diagnosis.broken.as_ref().map(verdict),
         "chain": chain.collect::<Vec<_>>(),
+        "partial": !diagnosis.unseen.is_empty(),
         "further": diagnosis.further.iter().map(verdict).collect::<Vec<_>>(),
         "unseen": unseen.collect::<Vec<_>>(),
     })
@@ -63,7 +64,7 @@ fn program(diagnosis: &Diagnosis) -> Value {
 fn verdict(verdict: &Verdict) -> Value {
     json!({
         "link": verdict.link.as_str(),
-        "code": verdict.code,
+        "code": Some(verdict.code).filter(|code| !code.is_empty()),
         "title": catalogue::row(verdict.code).map(|row| row.title),
         "subject": verdict.subject,
         "observed": verdict.observed,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use keyless_issuer::fetch::{Look, Outlook};
@@ -35,6 +36,18 @@ fn place(text: &str) -> Result<(String, SocketAddr), String> {
 /// # Errors
 /// The authorities cannot be read.
 pub fn outlook(flags: &Flags) -> Result<Outlook> {
+    look(flags, None)
+}
+
+/// As [`outlook`], with an end to each fetch.
+///
+/// # Errors
+/// The authorities cannot be read.
+pub fn outlook_within(flags: &Flags, limit: Duration) -> Result<Outlook> {
+    look(flags, Some(limit))
+}
+
+fn look(flags: &Flags, limit: Option<Duration>) -> Result<Outlook> {
     let authorities = match &flags.ca {
         None => None,
         Some(file) => {
@@ -47,7 +60,7 @@ pub fn outlook(flags: &Flags) -> Result<Outlook> {
         authorities,
         play_public: flags.ca_is_public,
         hosts,
-        limit: None,
+        limit,
     };
     Ok(Outlook::new(&look)?)
 }

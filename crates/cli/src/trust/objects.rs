@@ -65,7 +65,8 @@ impl Flags {
         let seen = runtime.block_on(async {
             let config = cluster::config(&self.cluster).await?;
             let client = kube::Client::try_from(config).context("cannot make a client")?;
-            collect::cluster(&client, self.namespace.as_deref()).await
+            let until = tokio::time::Instant::now() + collect::PATIENCE;
+            collect::cluster(&client, self.namespace.as_deref(), until).await
         })?;
         let mut read = Read {
             inventory: Inventory::default(),

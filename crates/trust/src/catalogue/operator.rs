@@ -87,4 +87,22 @@ const ROWS: &[Row] = &[
         check: "Compare conditions of the store with the namespace's name and labels.",
         fix: "Add the namespace to the conditions, or use another store.",
     },
+    Row {
+        code: "O8",
+        link: Link::Store,
+        title: "A Secret or ConfigMap that the store names does not exist",
+        signs: &[],
+        cause: "A name or namespace was mistyped, the object was never created, or it was deleted.",
+        check: "Run `kubectl get secret NAME -n NAMESPACE` with the store's names; a SecretStore looks in its own namespace only.",
+        fix: "Create the object, or correct the store. Better: let the store log in by a service account, so that it needs no Secret.",
+    },
+    Row {
+        code: "O9",
+        link: Link::Store,
+        title: "A Secret or ConfigMap that the store names lacks a key",
+        signs: &[],
+        cause: "The key was mistyped, or the object was written with other keys; an empty value counts as none.",
+        check: "Run `kubectl describe secret NAME -n NAMESPACE`: it lists keys and sizes, no values.",
+        fix: "Correct `key` in the store, or write the key.",
+    },
 ];

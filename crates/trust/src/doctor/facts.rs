@@ -1,5 +1,7 @@
 //! The facts of a diagnosis: what a bundle holds. No value, no token.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +28,11 @@ pub struct Facts {
     pub outside: Option<OutsideFacts>,
     /// What the clouds' own tools print about their objects.
     pub described: Vec<Described>,
+    /// Secrets and ConfigMaps that are there, by their names and, where they were looked into, by
+    /// the names and sizes of their keys.
+    pub stored: Vec<StoredFact>,
+    /// What came of logins that were tried.
+    pub logins: Vec<LoginFact>,
     /// What the rules of injection would do to the pod that was asked about.
     pub injection: Vec<InjectionFact>,
     /// Error texts that somebody saw.
@@ -64,6 +71,28 @@ pub struct InjectionFact {
     pub denied: Option<String>,
     /// What whoever created it would be told.
     pub warnings: Vec<String>,
+}
+
+/// A Secret or ConfigMap that a store names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StoredFact {
+    /// `Kind namespace/name`.
+    pub name: String,
+    /// Its keys, each with the number of bytes; nothing where only its metadata was read.
+    pub keys: Option<BTreeMap<String, usize>>,
+}
+
+/// A login that was tried with a token of the service account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoginFact {
+    /// What the token was to become.
+    pub identity: String,
+    /// Why it did not, as the operator would say it.
+    pub refused: Option<String>,
+    /// The link that the refusal is about, for one that the catalogue does not know.
+    pub link: Option<String>,
 }
 
 /// The issuer's documents from outside.

@@ -7,7 +7,7 @@ use keyless_fault::Link;
 use serde_json::{Value, json};
 
 use super::pod::{self, Pod};
-use super::{Facts, Findings, Verdict};
+use super::{Facts, Findings, LoginFact, Verdict};
 use crate::plan::{self, Cloud, Identity, Inventory, Options, Plan};
 use crate::trust::{Issuer, ServiceAccount};
 
@@ -123,6 +123,12 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The namespace from which a store is used.
+    pub(super) fn namespace(&self) -> &'a str {
+        let object = self.external.or(self.store);
+        object.map_or("", |o| text(o, "/metadata/namespace"))
+    }
+
     /// Whether it is about a pod, be it there or not.
     pub(super) fn is_pod(&self) -> bool {
         self.facts.about.starts_with("Pod ")
@@ -141,15 +147,40 @@ impl<'a> Subject<'a> {
     }
 
     /// What the operator last said, the object first, then its store.
+    ///
+    /// What a login says that was tried now goes before all of it.
     pub(super) fn messages(&self) -> Vec<&'a str> {
+        let tried = self
+            .facts
+            .logins
+            .iter()
+            .filter_map(|l| l.refused.as_deref());
+        let mut all: Vec<&str> = tried.collect();
         if self.is_pod() {
-            return pod::messages(self.facts);
+            all.extend(pod::messages(self.facts));
+            return all;
         }
         let objects = [self.external, self.store];
         let said = objects.into_iter().flatten().filter_map(ready);
-        said.filter(|(status, message)| *status != "True" && !message.is_empty())
-            .map(|(_, message)| message)
-            .collect()
+        let said = said.filter(|(status, message)| *status != "True" && !message.is_empty());
+        all.extend(said.map(|(_, message)| message));
+        all
+    }
+
+    /// A login that was refused now, and the link that this is about.
+    pub(super) fn refused_login(&self) -> Option<(&'a LoginFact, Link)> {
+        let link = |login: &LoginFact| {
+            let named = login.link.as_deref()?;
+            super::CHAIN.into_iter().find(|link| link.as_str() == named)
+        };
+        let mut refused = self.facts.logins.iter().filter(|l| l.refused.is_some());
+        refused.find_map(|login| Some((login, link(login)?)))
+    }
+
+    /// What a login became that was tried now.
+    pub(super) fn logged_in(&self) -> Option<&'a str> {
+        let mut fine = self.facts.logins.iter().filter(|l| l.refused.is_none());
+        fine.next().map(|login| login.identity.as_str())
     }
 
     pub(super) fn account(&self) -> Option<&ServiceAccount> {

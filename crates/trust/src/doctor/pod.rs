@@ -262,25 +262,28 @@ pub(super) fn judge(subject: &Subject<'_>, found: &mut Findings) {
     account_judged(&around, found);
     injected::judge(&around, found);
     uses::judge(&around, found);
-    if found.proven.len() == before {
-        let all = Provider::ALL.into_iter();
-        let has: Vec<&str> = all
-            .filter(|p| around.has(*p))
-            .map(Provider::title)
-            .collect();
-        if !has.is_empty() {
-            found.holds(
-                Link::Kubernetes,
-                format!("{} token injected", has.join(", ")),
-            );
+    let proven = found.proven.get(before..).unwrap_or_default();
+    let fine = |link| !proven.iter().any(|v| v.link == link);
+    let (manifest, kubernetes) = (fine(Link::Manifest), fine(Link::Kubernetes));
+    let all = Provider::ALL.into_iter();
+    let has: Vec<&str> = all
+        .filter(|p| around.has(*p))
+        .map(Provider::title)
+        .collect();
+    if kubernetes && !has.is_empty() {
+        found.holds(
+            Link::Kubernetes,
+            format!("{} token injected", has.join(", ")),
+        );
+    }
+    let evidence = match (&subject.identity, around.account.is_some()) {
+        (Some(_), true) => "pod and service account fit together",
+        (None, true) if !around.has_pod_identity() => {
+            "neither the pod nor its service account asks for a cloud's identity"
         }
-        let evidence = match (&subject.identity, around.account.is_some()) {
-            (Some(_), true) => "pod and service account fit together",
-            (None, true) if !around.has_pod_identity() => {
-                "neither the pod nor its service account asks for a cloud's identity"
-            }
-            _ => return,
-        };
+        _ => return,
+    };
+    if manifest {
         found.holds(Link::Manifest, evidence);
     }
 }

@@ -88,3 +88,113 @@ fn missing_rights_of_the_doctor_are_no_verdict() {
     assert_eq!(diagnosis.unseen.len(), 1);
     assert!(diagnosis.further.iter().any(|v| v.code == "K21"));
 }
+
+fn vault_store() -> serde_json::Value {
+    json!({"apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": "s"},
+        "spec": {"provider": {"vault": {"server": "https://v", "path": "secret", "auth": {"appRole": {
+            "path": "approle", "roleRef": {"name": "login", "namespace": "a", "key": "role"},
+            "secretRef": {"name": "login", "key": "secret"}}},
+            "caProvider": {"type": "ConfigMap", "name": "ca", "namespace": "a", "key": "ca.crt"}}}}})
+}
+
+/// What a store names is asked for where the store looks for it.
+#[test]
+fn what_a_store_names_is_known_with_its_keys() {
+    let names: Vec<(String, Vec<String>)> = wanted(&vault_store(), "b")
+        .into_iter()
+        .map(|w| (w.full_name(), w.keys.into_iter().collect()))
+        .collect();
+    let both = vec!["role".to_owned(), "secret".to_owned()];
+    assert!(
+        names.contains(&("Secret a/login".into(), both.clone())),
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&("Secret b/login".into(), both)),
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&("ConfigMap a/ca".into(), vec!["ca.crt".into()])),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn stored_objects_are_missed_by_name_and_by_key() {
+    let external = json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret",
+        "metadata": {"name": "e", "namespace": "a"},
+        "spec": {"secretStoreRef": {"kind": "ClusterSecretStore", "name": "s"}, "data": []}});
+    let look = |more: serde_json::Value| {
+        let mut value =
+            json!({"about": "ExternalSecret a/e", "objects": [external, vault_store()]});
+        let (into, from) = (value.as_object_mut().unwrap(), more.as_object().unwrap());
+        into.extend(from.clone());
+        diagnose(&facts(value))
+    };
+    let found = look(json!({"absent": ["Secret a/login"]})).broken.unwrap();
+    assert_eq!((found.code, found.link), ("O8", Link::Store));
+    let found = look(json!({"absent": ["ConfigMap a/ca"]})).broken.unwrap();
+    assert_eq!(found.subject, "ConfigMap a/ca");
+    let found =
+        look(json!({"stored": [{"name": "Secret a/login", "keys": {"role": 3, "Secret": 3}}]}));
+    let found = found.broken.unwrap();
+    assert_eq!((found.code, found.link), ("O9", Link::Store));
+    assert_eq!(found.observed, "keys Secret, role");
+    let empty =
+        look(json!({"stored": [{"name": "Secret a/login", "keys": {"role": 0, "secret": 3}}]}));
+    assert_eq!(empty.broken.unwrap().observed, "key role is empty");
+    // Where only metadata was read, nothing is said of keys.
+    assert_eq!(
+        look(json!({"stored": [{"name": "Secret a/login"}]})).broken,
+        None
+    );
+}
+
+/// A refusal that came just now is a verdict, even if nothing in the catalogue is about it.
+#[test]
+fn an_unknown_refusal_of_a_login_is_told() {
+    let value = json!({"about": "ExternalSecret a/e", "logins": [
+        {"identity": "role app", "refused": "it is raining", "link": "identity"}]});
+    let diagnosis = diagnose(&facts(value));
+    let broken = diagnosis.broken.as_ref().unwrap();
+    assert_eq!((broken.code, broken.link), ("", Link::Identity));
+    let (text, page) = (
+        super::text(&diagnosis),
+        html(std::slice::from_ref(&diagnosis)),
+    );
+    assert!(
+        text.contains("it is raining") && !text.contains("[]"),
+        "{text}"
+    );
+    assert!(page.contains("Broken at identity</p>"), "{page}");
+}
+
+/// A login that succeeds now is stronger than what was said before, and than what documents show.
+#[test]
+fn a_login_outweighs_older_words() {
+    let old = "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity";
+    let value = |logins: serde_json::Value| {
+        json!({"about": "ExternalSecret a/e", "logins": logins, "objects": [
+            {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "e", "namespace": "a"},
+             "spec": {"secretStoreRef": {"name": "s"}},
+             "status": {"conditions": [{"type": "Ready", "status": "False", "message": old}]}}]})
+    };
+    let before = diagnose(&facts(value(json!([]))));
+    assert_eq!(before.broken.unwrap().code, "A3");
+    let after = diagnose(&facts(value(json!([{"identity": "role r"}]))));
+    assert_eq!(after.broken, None);
+    let trust = after
+        .chain
+        .iter()
+        .find(|s| s.link == Link::TrustObject)
+        .unwrap();
+    assert_eq!(
+        (trust.state, trust.evidence.as_str()),
+        (State::Holds, "logged in as role r just now")
+    );
+    assert!(after.further.iter().any(|v| v.code == "A3"));
+    // A refusal now goes before what was said earlier.
+    let refused = json!([{"identity": "role r", "refused": "No OpenIDConnect provider found; required one [A1]"}]);
+    let refused = diagnose(&facts(value(refused)));
+    assert_eq!(refused.broken.unwrap().code, "A1");
+}

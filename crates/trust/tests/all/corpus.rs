@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use keyless_trust::doctor::{CHAIN, Diagnosis, Facts, State, diagnose};
 use serde_json::{Map, Value, json};
 
-fn corpus() -> PathBuf {
+pub fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
@@ -17,7 +17,7 @@ fn read(path: &Path) -> Value {
 }
 
 /// RFC 7396.
-fn merge(target: &mut Value, patch: &Value) {
+pub fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -36,7 +36,7 @@ fn merge(target: &mut Value, patch: &Value) {
 }
 
 /// The files write objects and documents by name, so that a patch can reach them.
-fn facts(mut value: Value) -> Facts {
+pub fn facts(mut value: Value) -> Facts {
     let map = value.as_object_mut().unwrap();
     let named = |map: &mut Map<String, Value>, key: &str| match map.remove(key) {
         Some(Value::Object(named)) => named,
@@ -54,10 +54,15 @@ fn facts(mut value: Value) -> Facts {
     serde_json::from_value(value).unwrap()
 }
 
-fn case(file: &Path) -> (Value, Facts) {
+/// The sound chain of this name.
+pub fn base(name: &str) -> Value {
+    read(&corpus().join("base").join(format!("{name}.yaml")))
+}
+
+pub fn case(file: &Path) -> (Value, Facts) {
     let case = read(file);
     let base = case["base"].as_str().unwrap();
-    let mut value = read(&corpus().join("base").join(format!("{base}.yaml")));
+    let mut value = self::base(base);
     if let Some(said) = case.get("said") {
         let status = json!({"conditions": [{"type": "Ready", "status": "False", "reason": "SecretSyncedError", "message": said}]});
         merge(

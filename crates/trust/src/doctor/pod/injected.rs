@@ -131,11 +131,14 @@ fn missing(around: &Around<'_>, provider: Provider, hooks: &[Hook<'_>]) -> Optio
         );
     }
     let made = text(pod.object, "/metadata/creationTimestamp");
-    Some(verdict(format!(
+    let observed = format!(
         "created {made} without a token of {}, although {} asks for one",
         provider.title(),
         around.account_name()
-    )))
+    );
+    Some(verdict(observed).fix(
+        "Recreate the pod (`kubectl rollout restart` for a Deployment): the webhook did not answer when it was created, or the annotation is newer than the pod.",
+    ))
 }
 
 fn namespace(around: &Around<'_>) -> Option<BTreeMap<String, String>> {
