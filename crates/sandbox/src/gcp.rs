@@ -32,6 +32,7 @@ mod iam_admin;
 mod iam_credentials;
 mod metadata;
 mod oauth;
+mod organisation;
 mod pool;
 mod resource_manager;
 mod secret_manager;

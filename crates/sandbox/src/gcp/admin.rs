@@ -30,7 +30,7 @@ pub struct AdminError {
 }
 
 impl AdminError {
-    fn missing(what: &str) -> Self {
+    pub(super) fn missing(what: &str) -> Self {
         Self {
             status: "NOT_FOUND".to_owned(),
             message: format!("{what} does not exist."),

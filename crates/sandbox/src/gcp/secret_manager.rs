@@ -17,12 +17,12 @@ use http::Method;
 use keyless_trust::gcp::Caller;
 use serde_json::json;
 
-use super::Gcp;
 use super::answer::Answer;
 use super::dispatch::Call;
 use super::iam::{Resource, allows, request};
 use super::state::State;
 use super::token;
+use super::{Gcp, organisation};
 use name::Parent;
 pub(super) use name::SecretName;
 pub(super) use record::Secret;
@@ -99,6 +99,7 @@ fn answer(gcp: &Gcp, call: &Call<'_>) -> Result<Answer, Answer> {
     let now = gcp.now();
     let mut state = gcp.state();
     let target = target(&state, call)?;
+    organisation::admits(&state, &target.parent.number, &caller, SERVICE)?;
     let who = Who {
         caller: &caller,
         target: &target,

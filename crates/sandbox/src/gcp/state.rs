@@ -11,6 +11,7 @@ use keyless_trust::gcp::{Pool as PoolName, PoolProvider};
 use super::faults::Faults;
 use super::iam::{Kind, Policy};
 use super::metadata::Node;
+use super::organisation::Organisation;
 use super::pool::{KEPT, Pool, Provider};
 use super::secret_manager::Secret;
 use super::token::Grant;
@@ -58,6 +59,7 @@ pub(super) struct Project {
     pub policy: Policy,
     /// APIs that are not enabled, by host name.
     pub disabled: BTreeSet<String>,
+    pub organisation: Organisation,
 }
 
 /// A GKE cluster with Workload Identity.
@@ -92,6 +94,7 @@ impl State {
             number: number.to_owned(),
             policy,
             disabled: BTreeSet::new(),
+            organisation: Organisation::default(),
         };
         self.projects.insert(id.to_owned(), project);
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::answer::Answer;
 use super::super::dispatch::Call;
 use super::super::fields;
+use super::super::organisation;
 use super::super::pool::{AwsProvider, Kind, OidcProvider, Provider, check_id};
 use super::super::state::State;
 use super::pools::{check_active, check_deleted, describe, shows_deleted, unknown_path};
@@ -168,6 +169,9 @@ pub(in super::super) fn add(
     provider: Provider,
 ) -> Result<(), Answer> {
     check_id("Provider", &name.id)?;
+    if let Kind::Oidc { rules, .. } = &provider.kind {
+        organisation::allows(state, &name.pool.project, rules.issuer.as_str())?;
+    }
     let pool = state.pools.get_mut(&name.pool).ok_or_else(missing)?;
     check_active(pool.deleted)?;
     if pool.providers.contains_key(&name.id) {

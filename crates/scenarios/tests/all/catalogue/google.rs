@@ -1,15 +1,16 @@
 //! Google Cloud: names and annotations, the issuer as STS sees it, pools that are gone.
 
 use anyhow::{Context as _, Result};
+use keyless_sandbox::gcp::OidcProvider;
 use keyless_sandbox::issuer::Faults;
 use keyless_scenarios::World;
 use keyless_scenarios::gcp::{ACCESSOR, POOL};
 use keyless_trust::catalogue::recognise;
 use serde_json::json;
 
-use super::{doctor_says, one, store_says};
+use super::{doctor_says, one, says, store_says};
 
-scenarios!(google_names, google_deleted_pools);
+scenarios!(google_names, google_deleted_pools, google_organisation);
 // Alone: they change what others log in with.
 scenarios!(alone: google_issuers_documents);
 
@@ -63,6 +64,46 @@ async fn google_deleted_pools(world: World) -> Result<()> {
         .context("it was made")?;
     let rows = recognise(&refused.to_string());
     assert_eq!(rows.first().map(|row| row.code), Some("G14"), "{refused}");
+    Ok(())
+}
+
+/// A service perimeter that admits somebody else, and a constraint on issuers.
+async fn google_organisation(world: World) -> Result<()> {
+    let w = &world;
+    w.gcp_ready("reader").await?;
+    w.gcp_secret("x", "v")?;
+    w.external_secret("es", one("google", "x")).await?;
+    w.until_ready("es").await?;
+    let (gcp, project) = (w.gcp(), w.gcp_project());
+    let other = w.gcp_principal("somebody-else")?;
+    gcp.set_perimeter(&project, Some(&[&other]))?;
+    w.again("ExternalSecret", "es", "outside").await?;
+    let message = says(w, "es", "G22").await?;
+    assert!(
+        message.contains("prohibited by organization's policy"),
+        "{message}"
+    );
+    assert_eq!(
+        w.secret_data("es").await?["v"],
+        "v",
+        "the last good value stays"
+    );
+    let own = w.gcp_principal("reader")?;
+    gcp.set_perimeter(&project, Some(&[&other, &own]))?;
+    w.again("ExternalSecret", "es", "inside").await?;
+    w.until_ready("es").await?;
+
+    gcp.allow_issuers(&project, Some(&["https://oidc.example.com/c1"]))?;
+    let provider = OidcProvider {
+        issuer: w.issuer_url(),
+        ..OidcProvider::default()
+    };
+    let refused = gcp.create_oidc_provider(&project, POOL, "second", &provider);
+    let refused = refused.err().context("it was made")?;
+    let rows = recognise(&refused.to_string());
+    assert_eq!(rows.first().map(|row| row.code), Some("G15"), "{refused}");
+    gcp.allow_issuers(&project, None)?;
+    gcp.create_oidc_provider(&project, POOL, "second", &provider)?;
     Ok(())
 }
 
