@@ -2,10 +2,12 @@
 //! below one deadline; what did not come in time is unseen.
 
 mod exchange;
+mod hooks;
 mod objects;
 mod outside;
 mod pods;
 mod stored;
+mod sweep;
 mod token;
 
 use std::sync::mpsc;
@@ -157,7 +159,7 @@ async fn subjects(
         collect::get(client, &group, until),
         async {
             match (&flags.name, flags.kind) {
-                (None, None | Some(Kind::Pod)) => Some(pods::hooks(client, until).await),
+                (None, None | Some(Kind::Pod)) => Some(hooks::hooks(client, until).await),
                 _ => None,
             }
         }
@@ -182,7 +184,7 @@ async fn subjects(
     let mut notes = listed.unseen.clone();
     let mut pods = 0;
     if let Some(hooks) = hooks {
-        let sweep = pods::missed(client, &listed, hooks, scope, patience).await;
+        let sweep = sweep::missed(client, &listed, hooks, scope, patience).await;
         notes.extend(sweep.unseen);
         pods = sweep.looked;
         all.extend(sweep.facts.into_iter().take(objects::MANY));

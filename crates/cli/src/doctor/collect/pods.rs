@@ -1,35 +1,26 @@
-//! Pods: the one that was asked about, and those that should have a token and have none.
+//! A pod, and what is around it.
 //!
-//! Owns: which requests that takes, and what the rules of injection would do to each pod.
+//! Owns: which requests that takes, and what the rules of injection would do to the pod.
 //! Refuses: reading Secrets, and values of variables (see [`slim`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
-use futures::StreamExt as _;
-use futures::stream;
 use keyless_admission::cloud::{Cloud, Injectors};
 use keyless_admission::foresee::foresee;
-use keyless_admission::inject::{Subject, aws, azure, google};
-use keyless_trust::doctor::{self, Facts, InjectionFact};
+use keyless_admission::inject::Subject;
+use keyless_trust::doctor::{Facts, InjectionFact};
 use kube::Client;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Listed, name_of, now, text, unseen};
+use super::hooks::{Hooks, KIND, hooks};
+use super::{now, text, unseen};
 use crate::doctor::patience::Patience;
 use crate::doctor::slim;
 use crate::outcome::Outcome;
 use crate::trust::collect;
 
-const HOOKS: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
-const KIND: &str = "MutatingWebhookConfiguration";
-/// Service accounts whose pods are looked for at most.
-const ACCOUNTS: usize = 100;
-/// Requests at the same time.
-const ABREAST: usize = 8;
-/// Pods that are not over.
-const ALIVE: &str = "status.phase!%3DSucceeded,status.phase!%3DFailed";
 /// Annotations by which a service account asks for a token in its pods.
 const ASKING: [&str; 4] = [
     "eks.amazonaws.com/role-arn",
@@ -37,82 +28,6 @@ const ASKING: [&str; 4] = [
     "cloud.google.com/workload-identity-provider",
     "iam.gke.io/gcp-service-account",
 ];
-
-/// The webhook configurations, and whether all of them were seen.
-pub struct Hooks {
-    configurations: Vec<Value>,
-    failure: Option<String>,
-    /// What injects, set up as the cluster's own webhooks are, as far as that can be read.
-    injectors: Injectors,
-}
-
-/// Lists them, and reads the arguments of the webhooks behind them.
-pub async fn hooks(client: &Client, until: Instant) -> Hooks {
-    let (items, failure) = collect::list(
-        client,
-        HOOKS,
-        KIND,
-        "admissionregistration.k8s.io/v1",
-        until,
-    )
-    .await;
-    let configurations: Vec<Value> = items.iter().map(slim::configuration).collect();
-    Hooks {
-        injectors: injectors(client, &configurations, until).await,
-        configurations,
-        failure: failure.map(|error| format!("{error:#}")),
-    }
-}
-
-/// The rules, set up by the arguments of the Deployments that the configurations' services stand
-/// for; by default where these cannot be read.
-async fn injectors(client: &Client, configurations: &[Value], until: Instant) -> Injectors {
-    let mut all = Injectors {
-        aws: Some(aws::Settings::default()),
-        azure: Some(azure::Settings::default()),
-        google: Some(google::Settings::default()),
-    };
-    let webhooks = configurations
-        .iter()
-        .filter_map(|c| c.get("webhooks")?.as_array())
-        .flatten();
-    let mut places: BTreeMap<(String, String), Vec<Cloud>> = BTreeMap::new();
-    for webhook in webhooks {
-        let service = |field: &str| text(webhook, &format!("/clientConfig/service/{field}"));
-        let name = text(webhook, "/name");
-        let cloud = match name.strip_suffix(".injection.keyless.dev") {
-            Some(cloud) => Cloud::parse(cloud),
-            None if name.starts_with("pod-identity-webhook.") => Some(Cloud::Aws),
-            None => None,
-        };
-        if let Some(cloud) = cloud.filter(|_| !service("name").is_empty()) {
-            let place = (service("namespace").to_owned(), service("name").to_owned());
-            places.entry(place).or_default().push(cloud);
-        }
-    }
-    let reads = places
-        .into_iter()
-        .map(|((namespace, name), clouds)| async move {
-            let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
-            (collect::get(client, &path, until).await, clouds)
-        });
-    for (deployment, clouds) in futures::future::join_all(reads).await {
-        let Ok(deployment) = deployment else { continue };
-        let container = deployment.pointer("/spec/template/spec/containers/0");
-        let arguments = ["command", "args"].into_iter().filter_map(|field| {
-            let list = container?.get(field)?.as_array()?;
-            Some(list.iter().filter_map(Value::as_str))
-        });
-        let arguments: Vec<&str> = arguments.flatten().collect();
-        let Some(read) = crate::webhook::settings(&arguments, &clouds) else {
-            continue;
-        };
-        all.aws = read.aws.or(all.aws);
-        all.azure = read.azure.or(all.azure);
-        all.google = read.google.or(all.google);
-    }
-    all
-}
 
 /// What the rules would do to a pod, by cloud.
 fn foreseen(
@@ -147,7 +62,8 @@ fn annotations(account: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn asks(account: &Value) -> bool {
+/// Whether a service account asks for a token in its pods.
+pub fn asks(account: &Value) -> bool {
     let annotations = account.pointer("/metadata/annotations");
     annotations.is_some_and(|map| ASKING.iter().any(|key| map.get(key).is_some()))
 }
@@ -160,17 +76,17 @@ fn account_of(pod: &Value) -> &str {
 }
 
 /// A pod with what is around it.
-struct Around<'a> {
-    hooks: &'a Hooks,
+pub struct Around<'a> {
+    pub hooks: &'a Hooks,
     /// Service accounts; of the whole namespace at least.
-    accounts: &'a [Value],
+    pub accounts: &'a [Value],
     /// Whether none of them is missing.
-    whole: bool,
-    namespace: Option<&'a Value>,
+    pub whole: bool,
+    pub namespace: Option<&'a Value>,
 }
 
 impl Around<'_> {
-    fn facts(&self, about: String, pod: Option<&Value>) -> Facts {
+    pub fn facts(&self, about: String, pod: Option<&Value>) -> Facts {
         let mut facts = Facts {
             about,
             now: now(),
@@ -349,126 +265,9 @@ async fn beside(client: &Client, pod: &Value, facts: &mut Facts, until: Instant)
     }
 }
 
-/// Pods without a token.
-#[derive(Default)]
-pub struct Sweep {
-    pub facts: Vec<Facts>,
-    pub unseen: Vec<String>,
-    pub looked: usize,
-}
-
-/// Pods of service accounts that ask for a token, and have none; and those that could not even be
-/// created. One of each controller.
-pub async fn missed(
-    client: &Client,
-    listed: &Listed,
-    hooks: Hooks,
-    scope: Option<&str>,
-    patience: Patience,
-) -> Sweep {
-    let mut sweep = Sweep::default();
-    let until = patience.asked();
-    // Where nobody injects, service accounts are annotated for those who log in by themselves.
-    if hooks.configurations.is_empty() {
-        if let Some(why) = hooks.failure {
-            sweep.unseen.push(format!("webhook configurations: {why}"));
-        }
-        return sweep;
-    }
-    let kind = |wanted: &'static str| {
-        let objects = listed.objects.iter();
-        objects.filter(move |o| text(o, "/kind") == wanted)
-    };
-    let accounts: Vec<Value> = kind("ServiceAccount").cloned().collect();
-    let inside = |o: &&Value| scope.is_none_or(|s| text(o, "/metadata/namespace") == s);
-    let asking: Vec<&Value> = accounts.iter().filter(|a| asks(a)).filter(inside).collect();
-    if asking.len() > ACCOUNTS {
-        let why = format!("the first {ACCOUNTS} of {}", asking.len());
-        sweep
-            .unseen
-            .push(format!("pods of service accounts: {why}"));
-    }
-    let paths = asking.iter().take(ACCOUNTS).map(|account| {
-        format!(
-            "/api/v1/namespaces/{}/pods?fieldSelector=spec.serviceAccountName%3D{},{ALIVE}",
-            text(account, "/metadata/namespace"),
-            text(account, "/metadata/name")
-        )
-    });
-    let place = scope.map_or_else(String::new, |s| format!("/namespaces/{s}"));
-    let events = format!("/api/v1{place}/events?fieldSelector=reason%3DFailedCreate");
-    let requests: Vec<_> = paths
-        .map(|path| async move { collect::list(client, &path, "Pod", "v1", until).await })
-        .collect();
-    let lists = stream::iter(requests)
-        .buffer_unordered(ABREAST)
-        .collect::<Vec<_>>();
-    let (lists, failed) =
-        futures::join!(lists, collect::list(client, &events, "Event", "v1", until));
-    let mut told = BTreeSet::new();
-    for (pods, failure) in lists {
-        if let Some(error) = failure {
-            told.insert(format!("pods: {error:#}"));
-        }
-        sweep.looked += pods.len();
-        let mut owners = BTreeSet::new();
-        for pod in &pods {
-            let around = Around {
-                hooks: &hooks,
-                accounts: &accounts,
-                whole: !listed
-                    .unseen
-                    .iter()
-                    .any(|u| u.starts_with("serviceaccounts")),
-                namespace: kind("Namespace")
-                    .find(|n| text(n, "/metadata/name") == text(pod, "/metadata/namespace")),
-            };
-            let facts = around.facts(name_of(pod), Some(pod));
-            let lacks = facts.injection.iter().any(|fact| fact.adds);
-            let owner = text(pod, "/metadata/ownerReferences/0/uid");
-            let broken = lacks && doctor::diagnose(&facts).broken.is_some();
-            if broken && (owner.is_empty() || owners.insert(owner.to_owned())) {
-                sweep.facts.push(facts);
-            }
-        }
-    }
-    if let Some(error) = failed.1 {
-        told.insert(format!("events: {error:#}"));
-    }
-    refused(&failed.0, &hooks, &mut sweep);
-    sweep.unseen.extend(told);
-    sweep
-}
-
-/// Controllers whose pods a webhook of tokens keeps from being created.
-fn refused(events: &[Value], hooks: &Hooks, sweep: &mut Sweep) {
-    let mut seen = BTreeSet::new();
-    for event in events {
-        let involved = event.get("involvedObject").unwrap_or(&Value::Null);
-        let about = format!(
-            "Pod {}/{}",
-            text(involved, "/namespace"),
-            text(involved, "/name")
-        );
-        let around = Around {
-            hooks,
-            accounts: &[],
-            whole: false,
-            namespace: None,
-        };
-        let mut facts = around.facts(about.clone(), None);
-        facts.objects.push(slim::event(event));
-        facts.absent.push(about.clone());
-        let broken = doctor::diagnose(&facts).broken;
-        let by_webhook = text(event, "/message").contains("webhook \"");
-        if by_webhook && broken.is_some() && seen.insert(about) {
-            sweep.facts.push(facts);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use keyless_admission::inject::{aws, google};
     use serde_json::json;
 
     use super::*;

@@ -8,15 +8,24 @@ use crate::outcome::Outcome;
 const ROLE: &str = "arn:aws:iam::111122223333:role/web";
 
 fn hook(house: &House, labels: &Value) {
+    hook_named(
+        house,
+        "pod-identity-webhook",
+        "pod-identity-webhook.amazonaws.com",
+        labels,
+    );
+}
+
+fn hook_named(house: &House, name: &str, webhook: &str, labels: &Value) {
     // Nobody listens there: it fails open.
     let configuration = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-        "metadata": {"name": "pod-identity-webhook"},
-        "webhooks": [{"name": "pod-identity-webhook.amazonaws.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+        "metadata": {"name": name},
+        "webhooks": [{"name": webhook, "admissionReviewVersions": ["v1"], "sideEffects": "None",
             "failurePolicy": "Ignore", "timeoutSeconds": 1, "clientConfig": {"url": "https://127.0.0.1:1/mutate"},
             "namespaceSelector": {"matchLabels": labels},
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]}]});
     house.apply(
-        "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/pod-identity-webhook",
+        &format!("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{name}"),
         &configuration,
     );
 }
@@ -90,6 +99,20 @@ fn pods_that_no_webhook_saw() {
             .contains("namespaceSelector"),
         "{left}"
     );
+}
+
+/// Where only other webhooks are, service accounts are annotated for those who log in themselves.
+#[test]
+fn nobody_is_missed_where_nobody_injects() {
+    let house = House::new();
+    hook_named(&house, "mesh", "sidecar.mesh.example.com", &json!({}));
+    house.account("web", &json!({"eks.amazonaws.com/role-arn": ROLE}));
+    let owner = owner(&house);
+    pod(&house, "web-1", "web", &owner);
+    let (text, outcome) = house.doctor(&["pods"]);
+    assert!(matches!(outcome, Outcome::Fine), "{outcome:?} {text}");
+    // Who asks about the pod is told.
+    assert_eq!(house.first(&["pod", "web-1"])["broken"]["code"], "W1");
 }
 
 #[test]
