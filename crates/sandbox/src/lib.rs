@@ -1,8 +1,8 @@
 //! The whole story on one machine: a Kubernetes API, its issuer, and clouds that really verify.
 //!
 //! Owns: the in-process API server (`kube`), the cluster's issuer (`issuer`), the emulated
-//! clouds (`aws`, `azure`, `gcp`, `vault`), their TLS (`tls`), their clock (`clock`), and all of them
-//! together (`sandbox`).
+//! clouds (`aws`, `azure`, `gcp`, `vault`), their TLS (`tls`), their clock (`clock`), all of them
+//! together (`sandbox`), and the clouds' own clients that judge them (`judges`).
 //! Refuses: production paths; nothing here is linked by the operator's reconcile.
 
 pub mod aws;
@@ -11,8 +11,7 @@ pub mod clock;
 mod federation;
 pub mod gcp;
 pub mod issuer;
-#[cfg(test)]
-mod judges;
+pub mod judges;
 pub mod kube;
 mod proxy;
 pub mod sandbox;

@@ -9,6 +9,7 @@ use crate::args::{Cli, Command};
 use crate::outcome::Outcome;
 
 mod aws;
+mod azure;
 mod google;
 mod terraform;
 

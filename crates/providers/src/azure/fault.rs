@@ -323,9 +323,9 @@ impl Attempt<'_> {
         match (kind, verb) {
             ("secrets", "get" | "list") => "Key Vault Secrets User",
             ("secrets", _) => "Key Vault Secrets Officer",
-            ("certificates", "get" | "list") => "Key Vault Certificate User",
+            // Public halves: their own roles would allow signing, and reading the secrets behind.
+            ("certificates" | "keys", "get" | "list") => "Key Vault Reader",
             ("certificates", _) => "Key Vault Certificates Officer",
-            ("keys", "get" | "list") => "Key Vault Crypto User",
             _ => "Key Vault Crypto Officer",
         }
     }

@@ -64,4 +64,25 @@ impl Azure {
         };
         state.groups.insert(GROUP.to_owned(), group);
     }
+
+    /// The roles of `object_id`: scope and name, in the order in which they were assigned.
+    #[must_use]
+    pub fn roles_of(&self, object_id: &str) -> Vec<(String, String)> {
+        let state = self.state();
+        let own = state.assignments.iter();
+        own.filter(|a| a.principal.eq_ignore_ascii_case(object_id))
+            .map(|a| (a.scope.clone(), a.role.name.to_owned()))
+            .collect()
+    }
+
+    /// The federated credentials of `client_id`: name and subject.
+    #[must_use]
+    pub fn credentials_of(&self, client_id: &str) -> Vec<(String, String)> {
+        let state = self.state();
+        let own = state.client(client_id).map(|c| c.credentials.iter());
+        own.into_iter()
+            .flatten()
+            .map(|c| (c.name().to_owned(), c.subject().to_owned()))
+            .collect()
+    }
 }

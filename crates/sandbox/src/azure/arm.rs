@@ -21,6 +21,7 @@ use super::dispatch::Call;
 use super::roles::{self, Plane};
 use super::state::{State, Tags};
 use super::{Azure, token};
+pub(super) use credentials::begin as begin_write;
 pub(super) use route::is_path;
 use route::{Resource, Route};
 

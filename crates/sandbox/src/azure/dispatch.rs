@@ -77,10 +77,15 @@ async fn handle(Shared(azure): Shared<Azure>, request: Request<Body>) -> Respons
         Service::Entra => ("entra", entra::api(&call)),
     };
     let suffering = azure.state().faults.strike(name, api, vault.as_deref());
+    let begun = match &service {
+        Service::ResourceManager => arm::begin_write(&azure, &call),
+        _ => Ok(None),
+    };
     if !suffering.delay.is_zero() {
         tokio::time::sleep(suffering.delay).await;
     }
-    let mut answer = match (suffering.answer, &service) {
+    let early = suffering.answer.or_else(|| begun.as_ref().err().cloned());
+    let mut answer = match (early, &service) {
         (Some(answer), _) => answer,
         (None, Service::Vault(name)) => vault::call(&azure, name, api, &call),
         (None, Service::ResourceManager) => arm::call(&azure, &call),
@@ -90,6 +95,7 @@ async fn handle(Shared(azure): Shared<Azure>, request: Request<Body>) -> Respons
     if let (Some(link), Some(page)) = (suffering.next_page, answer.body.as_object_mut()) {
         page.insert("nextLink".into(), json!(link));
     }
+    drop(begun);
     azure.state().count(name, api, answer.is_error());
     tracing::debug!(
         request = id,

@@ -3,7 +3,7 @@
 //! Owns: the records of every service and the counters. Refuses: rules; those are with the
 //! services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyless_trust::azure::FederatedCredential;
 
@@ -31,6 +31,8 @@ pub(super) struct State {
     /// Resource groups by name, in lower case.
     pub groups: BTreeMap<String, Group>,
     pub assignments: Vec<Assignment>,
+    /// Ids, in lower case, of managed identities that a credential is being written to.
+    pub writing: BTreeSet<String>,
     /// The tenant's policy keeps tokens of foreign issuers out.
     pub federation_forbidden: bool,
     pub faults: Faults,

@@ -196,6 +196,8 @@ const ROWS: &[Row] = &[
         signs: &[
             Text("Too many Federated Identity Credentials"),
             Text("ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity"),
+            Text("Issuer and subject combination already exists"),
+            Text("InvalidFederatedIdentityCredentialsAudienceLength"),
         ],
         cause: "More than 20 on one identity, parallel writes, white space, an issuer without https, or a region without the feature.",
         check: "Count `az identity federated-credential list`; read the code of the answer.",

@@ -1,6 +1,7 @@
 //! Azure: for each service account a managed identity, its federated credential, and roles (or
 //! access policies) on exactly what it reads.
 
+mod script;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,8 @@ use super::{RenderError, Settings, Target};
 use crate::azure::{FederatedCredential, MAX_CREDENTIALS};
 use crate::plan::{Cloud, Identity, Place, Plan, Scope, Verb};
 
-pub(super) use write::{hcl, json, shell};
+pub(super) use script::shell;
+pub(super) use write::{hcl, json};
 
 /// Everything that is created.
 pub(super) struct Model<'a> {
@@ -30,7 +32,7 @@ struct Managed<'a> {
     label: String,
     client: Option<&'a str>,
     credentials: Vec<Credential<'a>>,
-    assignments: BTreeSet<Assignment>,
+    reads: BTreeSet<Read>,
 }
 
 struct Credential<'a> {
@@ -41,6 +43,16 @@ struct Credential<'a> {
     identity: &'a Identity,
 }
 
+/// Something in a vault that is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Read {
+    vault: String,
+    /// `secrets`, `keys` or `certificates`.
+    kind: &'static str,
+    /// None for all of them.
+    name: Option<String>,
+}
+
 /// A role on a vault or on one thing in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Assignment {
@@ -48,6 +60,40 @@ struct Assignment {
     role: &'static str,
     /// `secrets/NAME`; none for the whole vault.
     part: Option<String>,
+}
+
+impl Managed<'_> {
+    /// The roles with the least rights that allow what is read. A role on a whole vault makes the
+    /// same role on a part of it idle.
+    fn assignments(&self) -> Vec<Assignment> {
+        let all: BTreeSet<Assignment> = self.reads.iter().map(Read::assignment).collect();
+        let whole = |a: &Assignment| {
+            a.part.is_some()
+                && all.contains(&Assignment {
+                    part: None,
+                    ..a.clone()
+                })
+        };
+        all.iter().filter(|a| !whole(a)).cloned().collect()
+    }
+}
+
+impl Read {
+    /// Keys and certificates are read by their public halves. The roles that are named after them
+    /// would allow to sign with the one and to read the secret behind the other.
+    fn assignment(&self) -> Assignment {
+        Assignment {
+            vault: self.vault.clone(),
+            role: match self.kind {
+                "secrets" => "Key Vault Secrets User",
+                _ => "Key Vault Reader",
+            },
+            part: self
+                .name
+                .as_ref()
+                .map(|name| format!("{}/{name}", self.kind)),
+        }
+    }
 }
 
 pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model<'a>, RenderError> {
@@ -70,6 +116,13 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
             continue;
         };
         let client = client.as_deref();
+        if let Some(client) = client.filter(|client| !is_guid(client)) {
+            return Err(RenderError::Name {
+                name: client.to_owned(),
+                place: "of a client in Entra",
+                reason: "a client id is a GUID",
+            });
+        }
         let shared = identities
             .iter()
             .position(|m| client.is_some() && m.client == client);
@@ -79,7 +132,7 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
                 label: labels.label(&identity.name),
                 client,
                 credentials: Vec::new(),
-                assignments: BTreeSet::new(),
+                reads: BTreeSet::new(),
             });
             identities.len() - 1
         });
@@ -127,11 +180,11 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
                 vaults.insert(vault.clone(), vault_labels.label(&vault));
             }
             managed
-                .assignments
-                .insert(assignment(vault, grant.access.verb, &grant.access.scope)?);
+                .reads
+                .insert(read(vault, grant.access.verb, &grant.access.scope)?);
         }
     }
-    for managed in &mut identities {
+    for managed in &identities {
         if managed.credentials.len() > MAX_CREDENTIALS {
             return Err(RenderError::TooMuch {
                 what: "the managed identity",
@@ -142,7 +195,6 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
                 fix: "spread the service accounts over several identities",
             });
         }
-        narrow(&mut managed.assignments);
     }
     Ok(Model {
         group,
@@ -155,21 +207,13 @@ pub(super) fn model<'a>(plan: &'a Plan, settings: &Settings<'a>) -> Result<Model
     })
 }
 
-/// A role on a whole vault makes the same role on a part of it idle.
-fn narrow(all: &mut BTreeSet<Assignment>) {
-    let whole: Vec<Assignment> = all.iter().filter(|a| a.part.is_none()).cloned().collect();
-    all.retain(|a| {
-        a.part.is_none() || !whole.iter().any(|w| w.vault == a.vault && w.role == a.role)
-    });
-}
-
-fn assignment(vault: String, verb: Verb, scope: &Scope) -> Result<Assignment, RenderError> {
-    let (role, kind) = match verb {
-        Verb::ReadKey => ("Key Vault Crypto User", "keys"),
-        Verb::ReadCertificate => ("Key Vault Certificate User", "certificates"),
-        _ => ("Key Vault Secrets User", "secrets"),
+fn read(vault: String, verb: Verb, scope: &Scope) -> Result<Read, RenderError> {
+    let kind = match verb {
+        Verb::ReadKey => "keys",
+        Verb::ReadCertificate => "certificates",
+        _ => "secrets",
     };
-    let part = match scope {
+    let name = match scope {
         Scope::Name(name) => {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
             if name.is_empty() || name.len() > 127 || !name.chars().all(plain) {
@@ -179,11 +223,16 @@ fn assignment(vault: String, verb: Verb, scope: &Scope) -> Result<Assignment, Re
                     reason: "names have 1 to 127 letters, digits and hyphens",
                 });
             }
-            Some(format!("{kind}/{name}"))
+            Some(name.clone())
         }
         _ => None,
     };
-    Ok(Assignment { vault, role, part })
+    Ok(Read { vault, kind, name })
+}
+
+fn is_guid(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
 /// The vault's name out of its URL.

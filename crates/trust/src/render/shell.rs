@@ -23,6 +23,8 @@ pub(super) enum Word<'a> {
     Variable(&'static str, String),
     /// The value of a variable whose name was made up.
     Named(String),
+    /// A text, and the value of a variable of this script.
+    Prefixed(&'static str, &'static str),
 }
 
 impl<'a> From<&'a str> for Word<'a> {
@@ -120,6 +122,58 @@ impl Script {
         self
     }
 
+    /// A variable that holds a text.
+    pub(super) fn assign(&mut self, name: &'static str, text: &str) -> &mut Self {
+        self.0.push_str(&format!("{name}={}\n", quote(text)));
+        self
+    }
+
+    /// A variable that holds what a command prints, or if that fails, what another one does.
+    pub(super) fn find_or(
+        &mut self,
+        name: &'static str,
+        find: &[Word<'_>],
+        make: &[Word<'_>],
+    ) -> &mut Self {
+        self.0.push_str(&format!(
+            "{name}=$({} 2>/dev/null) ||\n  {name}=$({})\n",
+            command(find),
+            command(make)
+        ));
+        self
+    }
+
+    /// A command for a text that is no line of a variable.
+    pub(super) fn unless_among(
+        &mut self,
+        name: &'static str,
+        line: &str,
+        words: &[Word<'_>],
+    ) -> &mut Self {
+        self.0.push_str(&format!(
+            "printf '%s\\n' \"${name}\" | grep -qxF -e {} ||\n  {}\n",
+            quote(line),
+            command(words)
+        ));
+        self
+    }
+
+    /// Ends with a message unless a condition holds.
+    pub(super) fn demand(&mut self, condition: &'static str, message: &str) -> &mut Self {
+        self.0.push_str(&format!(
+            "{condition} ||\n  {{ echo {} >&2; exit 1; }}\n",
+            quote(message)
+        ));
+        self
+    }
+
+    /// A line of the script itself.
+    pub(super) fn line(&mut self, code: &'static str) -> &mut Self {
+        self.0.push_str(code);
+        self.0.push('\n');
+        self
+    }
+
     /// A command that reads a text.
     pub(super) fn feed(&mut self, words: &[Word<'_>], text: &str) -> &mut Self {
         self.0
@@ -141,6 +195,7 @@ fn command(words: &[Word<'_>]) -> String {
             Word::Named(name) => format!("\"${name}\""),
             Word::Variable(name, rest) if rest.is_empty() => format!("\"${name}\""),
             Word::Variable(name, rest) => format!("\"${name}\"{}", quote(rest)),
+            Word::Prefixed(text, name) => format!("{}\"${name}\"", quote(text)),
         })
         .collect();
     words.join(" ")

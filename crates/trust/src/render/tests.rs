@@ -62,7 +62,7 @@ fn another(text: &impl std::fmt::Display) -> String {
 fn calls(script: &str) -> Vec<Vec<String>> {
     let stubs = "log() { printf '%s\\037' \"$@\" >&3; printf '\\036' >&3; }\n\
         aws() { case \"$2\" in get-*) return 1;; esac; log aws \"$@\"; }\n\
-        az() { log az \"$@\"; case \"$*\" in *show*) echo the-id;; esac; }\n\
+        az() { log az \"$@\"; case \"$*\" in *keyvault*show*) echo the-id true;; *credential*list*) ;; *show*|*list*) echo the-id c t;; esac; }\n\
         gcloud() { case \"$*\" in *describe*Number*) echo 123;; *describe*) return 1;; esac; log gcloud \"$@\"; }\n\
         bao() { case \"$1\" in read) return 1;; esac; if [ \"$1\" = auth ]; then log bao \"$@\"; else log bao \"$@\" \"$(cat)\"; fi; }\n";
     let folder = tempfile::tempdir().unwrap();
@@ -309,7 +309,7 @@ proptest! {
             let audiences = module.texts(block, "audience").unwrap();
             FederatedCredential::new(&text("name"), &text("issuer"), &text("subject"), &audiences[0]).unwrap()
         }).collect();
-        let called: Vec<FederatedCredential> = calls.iter().filter(|c| c.get(2).is_some_and(|w| w == "federated-credential")).map(|c| {
+        let called: Vec<FederatedCredential> = calls.iter().filter(|c| c.get(2..4).is_some_and(|w| w == ["federated-credential", "create"])).map(|c| {
             let of = |flag| after(c, flag).unwrap();
             FederatedCredential::new(of("--name"), of("--issuer"), of("--subject"), of("--audiences")).unwrap()
         }).collect();
@@ -568,7 +568,7 @@ fn imports_and_what_is_refused() {
         ),
         (
             Cloud::Azure {
-                client: Some("c".into()),
+                client: Some("0a1b2c3d-0000-4000-8000-000000000001".into()),
                 tenant: None,
             },
             Target::Azure,

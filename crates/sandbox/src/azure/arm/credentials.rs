@@ -4,11 +4,50 @@ use http::Method;
 use keyless_trust::azure::{CredentialError, FederatedCredential};
 use serde_json::{Value, json};
 
+use super::super::Azure;
 use super::super::answer::Answer;
+use super::super::dispatch::Call;
 use super::super::state::{Client, State};
+use super::route::Route;
 use super::{Request, created, identities, nothing, page, refusal};
 
 const KIND: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials";
+
+/// A write to a managed identity's credentials that is under way.
+pub(in super::super) struct Writing<'a>(&'a Azure, String);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.state().writing.remove(&self.1);
+    }
+}
+
+/// Begins a write, if `call` is one. Azure refuses another one to the same identity until it has
+/// ended.
+pub(in super::super) fn begin<'a>(
+    azure: &'a Azure,
+    call: &Call<'_>,
+) -> Result<Option<Writing<'a>>, Answer> {
+    if !matches!(*call.method, Method::PUT | Method::DELETE) {
+        return Ok(None);
+    }
+    let route = Route::of(call);
+    let Some(id) = route.identity_of_credential() else {
+        return Ok(None);
+    };
+    if azure.state().writing.insert(id.to_ascii_lowercase()) {
+        return Ok(Some(Writing(azure, id.to_ascii_lowercase())));
+    }
+    Err(Answer::error(
+        409,
+        "ConcurrentFederatedIdentityCredentialsWritesForSingleManagedIdentity",
+        format!(
+            "Too many Federated Identity Credentials are written concurrently for the managed \
+             identity '{id}'. Concurrent Federated Identity Credentials writes under the same \
+             managed identity are not supported."
+        ),
+    ))
+}
 
 fn show(parent: &str, credential: &FederatedCredential) -> Value {
     json!({

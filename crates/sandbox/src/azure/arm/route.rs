@@ -209,6 +209,17 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The id of the identity, if a credential of one is meant.
+    pub fn identity_of_credential(&self) -> Option<&str> {
+        let Resource::Credential(..) = self.resource else {
+            return None;
+        };
+        let (identity, _) = self.scope.as_deref()?.rsplit_once('/')?;
+        Some(identity.rsplit_once('/')?.0)
+    }
+}
+
 /// Where a right is needed: at the resource, or where the list is.
 fn scope_of(resource: &Resource, parts: &[String]) -> String {
     let kept = match resource {

@@ -1,6 +1,4 @@
 //! The real clients: azure-identity with azure-keyvault-secrets, and az.
-//!
-//! az takes 700 MiB and half a minute to install; `KEYLESS_JUDGES_AZ=0` leaves it out.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +8,6 @@ use crate::judges;
 use crate::tls::Serving;
 
 const PACKAGES: [&str; 2] = ["azure-identity==1.27.0", "azure-keyvault-secrets==4.12.0"];
-const AZ: [&str; 1] = ["azure-cli==2.91.0"];
 
 /// A running sandbox Azure, its files, and the environment of an injected pod.
 struct Court {
@@ -151,11 +148,7 @@ async fn azure_identity_and_azure_keyvault() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_azure_cli() {
-    if std::env::var_os("KEYLESS_JUDGES_AZ").is_some_and(|value| value == "0") {
-        eprintln!("SKIPPED: az did not judge the sandbox: KEYLESS_JUDGES_AZ=0 leaves it out");
-        return;
-    }
-    let python = tokio::task::spawn_blocking(|| judges::python("python-az", &AZ)).await;
+    let python = tokio::task::spawn_blocking(judges::az).await;
     let python = match python.unwrap() {
         Ok(python) => python,
         Err(reason) => {

@@ -1,11 +1,10 @@
-//! The model in each form.
+//! The model as OpenTofu and as documents.
 
 use serde_json::{Value, json};
 
 use super::{Assignment, Managed, Model};
 use crate::hcl::write::{Expr, Writer, quote};
 use crate::render::names::Names;
-use crate::render::shell::{Script, Word};
 use crate::render::{Target, head, reasons};
 
 /// OpenTofu.
@@ -147,7 +146,7 @@ fn permissions(w: &mut Writer, model: &Model<'_>, managed: &Managed<'_>) {
         vault: name,
         role,
         part,
-    } in &managed.assignments
+    } in &managed.assignments()
     {
         let base = format!("{}_{}", managed.label, part.as_deref().unwrap_or(name));
         let label = labels.label(&base);
@@ -168,134 +167,35 @@ fn permissions(w: &mut Writer, model: &Model<'_>, managed: &Managed<'_>) {
 type Permissions = Vec<(&'static str, Vec<&'static str>)>;
 
 /// Access policies know no names: what is read in a vault decides over all of its kind.
-fn policies(managed: &Managed<'_>) -> Vec<(String, Permissions)> {
-    let mut vaults: Vec<String> = managed
-        .assignments
-        .iter()
-        .map(|a| a.vault.clone())
-        .collect();
+pub(super) fn policies(managed: &Managed<'_>) -> Vec<(String, Permissions)> {
+    let mut vaults: Vec<&String> = managed.reads.iter().map(|r| &r.vault).collect();
     vaults.dedup();
     let kinds = |vault: &str| {
         let all = [
-            ("secret_permissions", "Key Vault Secrets User"),
-            ("key_permissions", "Key Vault Crypto User"),
-            ("certificate_permissions", "Key Vault Certificate User"),
+            ("secret_permissions", "secrets"),
+            ("key_permissions", "keys"),
+            ("certificate_permissions", "certificates"),
         ];
         all.into_iter()
-            .filter_map(|(argument, role)| {
-                let mut of = managed
-                    .assignments
-                    .iter()
-                    .filter(|a| a.vault == vault && a.role == role);
-                let first = of.next()?;
-                let whole = first.part.is_none() || of.any(|a| a.part.is_none());
-                Some((
-                    argument,
-                    if whole {
-                        vec!["Get", "List"]
-                    } else {
-                        vec!["Get"]
-                    },
-                ))
+            .filter_map(|(argument, kind)| {
+                let of = || {
+                    let here = managed.reads.iter();
+                    here.filter(|r| r.vault == vault && r.kind == kind)
+                };
+                of().next()?;
+                let permissions = if of().any(|r| r.name.is_none()) {
+                    vec!["Get", "List"]
+                } else {
+                    vec!["Get"]
+                };
+                Some((argument, permissions))
             })
             .collect()
     };
     vaults
         .into_iter()
-        .map(|vault| {
-            let kinds = kinds(&vault);
-            (vault, kinds)
-        })
+        .map(|vault| (vault.clone(), kinds(vault)))
         .collect()
-}
-
-/// A script for the Azure CLI.
-pub(in crate::render) fn shell(model: &Model<'_>) -> String {
-    let mut s = Script::new(&head(Target::Azure));
-    let group = model.group.as_str();
-    let az = |words: &str, more: &[&str]| -> Vec<Word<'static>> {
-        let words = std::iter::once("az").chain(words.split(' '));
-        let words = words.map(|w| Word::from(w.to_owned()));
-        words
-            .chain(more.iter().map(|m| Word::from((*m).to_owned())))
-            .collect()
-    };
-    for managed in &model.identities {
-        let name = managed.name.as_str();
-        let place = ["--name", name, "--resource-group", group];
-        s.gap();
-        let mut create = az("identity create", &place);
-        create.extend(
-            az("x", &["--location", &model.location])
-                .into_iter()
-                .skip(2),
-        );
-        s.run(&create);
-        let mut principal = az("identity show", &place);
-        principal.extend(
-            az("x", &["--query", "principalId", "--output", "tsv"])
-                .into_iter()
-                .skip(2),
-        );
-        s.set("principal", &principal);
-        for credential in &managed.credentials {
-            s.comment(&reasons(credential.identity));
-            s.run(&az(
-                "identity federated-credential create",
-                &[
-                    "--name",
-                    &credential.name,
-                    "--identity-name",
-                    name,
-                    "--resource-group",
-                    group,
-                    "--issuer",
-                    model.issuer,
-                    "--subject",
-                    &credential.subject,
-                    "--audiences",
-                    credential.audience,
-                ],
-            ));
-        }
-        if model.access_policies {
-            for (vault, kinds) in policies(managed) {
-                let mut words = az("keyvault set-policy", &["--name", &vault, "--object-id"]);
-                words.push(Word::Variable("principal", String::new()));
-                for (argument, permissions) in kinds {
-                    words.push(Word::from(format!("--{}", argument.replace('_', "-"))));
-                    words.extend(permissions.iter().map(|p| Word::from(p.to_lowercase())));
-                }
-                s.run(&words);
-            }
-            continue;
-        }
-        let mut known = String::new();
-        for Assignment { vault, role, part } in &managed.assignments {
-            if known != *vault {
-                let query = ["--name", vault.as_str(), "--query", "id", "--output", "tsv"];
-                s.set("vault", &az("keyvault show", &query));
-                known.clone_from(vault);
-            }
-            let mut words = az(
-                "role assignment create",
-                &["--role", role, "--assignee-object-id"],
-            );
-            words.push(Word::Variable("principal", String::new()));
-            words.extend(
-                az(
-                    "x",
-                    &["--assignee-principal-type", "ServicePrincipal", "--scope"],
-                )
-                .into_iter()
-                .skip(2),
-            );
-            let part = part.as_ref().map(|p| format!("/{p}"));
-            words.push(Word::Variable("vault", part.unwrap_or_default()));
-            s.run(&words);
-        }
-    }
-    s.finish()
 }
 
 /// Documents for programs.
@@ -313,7 +213,7 @@ pub(in crate::render) fn json(model: &Model<'_>) -> Value {
                 "audiences": [c.audience],
             })).collect::<Vec<_>>(),
             "roleAssignments": if model.access_policies { json!([]) } else {
-                managed.assignments.iter().map(|a| json!({
+                managed.assignments().iter().map(|a| json!({
                     "vault": a.vault,
                     "role": a.role,
                     "part": a.part,
