@@ -219,7 +219,7 @@ impl Judged {
     fn text(&self) -> String {
         let mut out = String::new();
         if let Some(link) = self.link {
-            out.push_str("; broken link ");
+            out.push_str(BROKEN_LINK);
             out.push_str(link.as_str());
         }
         for (word, part) in [("observed", &self.observed), ("required", &self.required)] {
@@ -296,15 +296,25 @@ fn shorten(text: &mut String, most: usize) {
     if text.len() <= most {
         return;
     }
-    let start = text.floor_char_boundary(most.saturating_mul(2) / 5);
-    let end = most.saturating_sub(start + '…'.len_utf8());
-    let end = text.ceil_char_boundary(text.len().saturating_sub(end));
+    let judged = text.find(BROKEN_LINK).unwrap_or(text.len());
+    let left = most.saturating_sub(text.len() - judged + '…'.len_utf8());
+    let (start, end) = if judged < text.len() && left >= MAX_CAUSE / 2 {
+        (left, judged)
+    } else {
+        let start = most.saturating_mul(2) / 5;
+        let rest = most.saturating_sub(start + '…'.len_utf8());
+        (start, text.len().saturating_sub(rest))
+    };
+    let start = text.floor_char_boundary(start);
+    let end = text.ceil_char_boundary(end);
     text.replace_range(start..end, "…");
 }
 
 /// The longest text of a failure, in bytes: events refuse more than 1,024, and a condition has a
 /// sentence in front.
 pub const MAX_MESSAGE: usize = 960;
+/// What goes before the name of the broken link.
+const BROKEN_LINK: &str = "; broken link ";
 /// What is left of intent and causes at least, in bytes.
 const MAX_CAUSE: usize = 320;
 
@@ -363,6 +373,22 @@ mod tests {
             text.ends_with(
                 "é; required subject x. Add the subject to the role's trust policy [A3]"
             ),
+            "{text}"
+        );
+    }
+
+    /// A store's verdict in the words of its reader.
+    #[test]
+    fn what_was_judged_already_survives() {
+        let judged = format!("{}; broken link keys; observed a", "é".repeat(500));
+        let error = Login {
+            role: "r",
+            source: std::io::Error::other(judged),
+        };
+        let text = explain(&error);
+        assert!(text.len() <= MAX_MESSAGE, "{}", text.len());
+        assert!(
+            text.contains("é…; broken link keys; observed a; "),
             "{text}"
         );
     }

@@ -91,6 +91,8 @@ mod takeover;
 mod vault;
 #[path = "all/vault_provider.rs"]
 mod vault_provider;
+#[path = "all/verdicts.rs"]
+mod verdicts;
 #[path = "all/webhook.rs"]
 mod webhook;
 #[path = "all/windows.rs"]
