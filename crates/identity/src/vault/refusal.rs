@@ -130,6 +130,9 @@ impl Attempt<'_> {
             return Verdict::denied(Link::Keys, "K6")
                 .hint("Sign service account tokens with an algorithm of jwt_supported_algs");
         }
+        if has("malformed jwt") {
+            return self.no_token_of_a_cluster();
+        }
         if has("token signature") || has("verify id token signature") {
             return Verdict::denied(Link::Keys, "K7")
                 .required(format!(
@@ -141,15 +144,8 @@ impl Attempt<'_> {
                 ))
                 .hint("Publish the key that signs now, and wait until the server reads it");
         }
-        if has("token is expired") || has("token has expired") {
-            return Verdict::denied(Link::Token, "K11")
-                .required("a token that has not expired by the server's clock")
-                .hint("Compare the clocks of the server and the API server with true time");
-        }
-        if has("token not yet valid") || has("issued in the future") {
-            return Verdict::denied(Link::Token, "K12")
-                .required("a token from the past by the server's clock")
-                .hint("Compare the clocks of the server and the API server with true time");
+        if let Some(verdict) = times(text) {
+            return verdict;
         }
         if has("(iss) claim") {
             return Verdict::denied(Link::TrustObject, "V4")
@@ -191,6 +187,10 @@ impl Attempt<'_> {
                     "Compare bound_claims of {role} with the token's claims"
                 ));
         }
+        self.no_token_of_a_cluster()
+    }
+
+    fn no_token_of_a_cluster(&self) -> Verdict {
         Verdict::denied(Link::Token, "K16")
             .hint("Use a token minted for this audience, not a legacy or access token")
     }
@@ -217,6 +217,10 @@ impl Attempt<'_> {
             } => Some((namespace.as_str(), name.as_str())),
             _ => None,
         };
+        // Both methods check the times before anything else, here with status 403.
+        if let Some(verdict) = times(text) {
+            return verdict;
+        }
         if has("name not authorized") || has("namespace not authorized") {
             let role = self.role();
             let verdict = Verdict::denied(Link::TrustObject, "V2");
@@ -351,7 +355,12 @@ impl Attempt<'_> {
             return self.no_mount();
         }
         let verdict = Verdict::denied(Link::Identity, "");
-        if text.contains("no client certificate") || text.contains("tls connection required") {
+        let missing = [
+            "no client certificate",
+            "client certificate must be supplied",
+            "tls connection required",
+        ];
+        if missing.iter().any(|words| text.contains(words)) {
             return verdict
                 .required("a client certificate that reaches the server")
                 .hint(
@@ -365,6 +374,29 @@ impl Attempt<'_> {
             ))
             .hint("Have the certificate signed by that authority, or correct vaultRole")
     }
+}
+
+/// What is wrong with a token's times.
+fn times(text: &str) -> Option<Verdict> {
+    let has = |part: &str| text.contains(part);
+    let clocks = "Compare the clocks of the server and the API server with true time";
+    if has("token is expired") || has("token has expired") {
+        let verdict = Verdict::denied(Link::Token, "K11");
+        return Some(
+            verdict
+                .required("a token that has not expired by the server's clock")
+                .hint(clocks),
+        );
+    }
+    if has("token not yet valid") || has("issued in the future") {
+        let verdict = Verdict::denied(Link::Token, "K12");
+        return Some(
+            verdict
+                .required("a token from the past by the server's clock")
+                .hint(clocks),
+        );
+    }
+    None
 }
 
 #[cfg(test)]
@@ -438,6 +470,7 @@ mod tests {
             (400, "claim \"x\" not found in token".into(), Link::TrustObject, "V2"),
             (400, "error validating claims: claim \"/kubernetes.io/namespace\" does not match any associated bound claim values".into(), Link::TrustObject, "V2"),
             (400, format!("{validating}not a JWT"), Link::Token, "K16"),
+            (400, format!("{validating}error verifying token signature: oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts"), Link::Token, "K16"),
             (403, "permission denied".into(), Link::TrustObject, ""),
             (404, "no handler for route \"auth/jwt/login\". route entry not found.".into(), Link::TrustObject, ""),
         ] {
@@ -460,7 +493,7 @@ mod tests {
             (403, "namespace not authorized", "V2"),
             (400, "invalid role name \"app\"", "V2"),
             (
-                400,
+                403,
                 "invalid audience (aud) claim: audience claim does not match any expected audience",
                 "V3",
             ),
@@ -474,6 +507,9 @@ mod tests {
             );
             assert_eq!(found.class, Class::Denied);
         }
+        let times = "invalid expiration time (exp) claim: token is expired";
+        let expired = judged(method(), 403, times);
+        assert_eq!((expired.link, expired.code), (Link::Token, "K11"));
         let bound = judged(method(), 403, "service account name not authorized");
         assert!(bound.hint.unwrap().contains("ns/sa"));
     }

@@ -123,7 +123,7 @@ pub(super) async fn log_in(vault: &Vault, request: &Request, mount: &str, rest: 
         found.ok_or_else(Refusal::no_token)?.method.clone()
     };
     if request.operation != Operation::Write {
-        return Err(Refusal::unsupported());
+        return Err(Refusal::new(405, "unsupported operation"));
     }
     let known = match method.kind {
         Kind::Jwt => jwt::log_in(vault, &method, request).await?,
@@ -205,8 +205,14 @@ pub(super) fn manage(state: &mut State, request: &Request, mount: &str, rest: &s
             None => Err(Refusal::nothing()),
         },
         Operation::Write => {
-            let mut document = method.documents.get(rest).cloned().unwrap_or_default();
+            // These two make their configuration anew with every write.
+            let anew = is_config && matches!(kind, Kind::Jwt | Kind::Kubernetes);
+            let before = method.documents.get(rest).filter(|_| !anew);
+            let mut document = before.cloned().unwrap_or_default();
             document.extend(request.body.clone());
+            if is_config && kind == Kind::Kubernetes {
+                kubernetes::check_config(&request.body)?;
+            }
             if !is_config {
                 Params::read(&document)?;
                 match kind {

@@ -153,13 +153,7 @@ impl Store {
             (_, Operation::Read | Operation::List) => {
                 Ok(Reply::Warned(404, Value::Null, vec![WRONG_PATH.to_owned()]))
             }
-            _ => Err(Refusal::new(
-                404,
-                format!(
-                    "no handler for route {:?}. route entry not found.",
-                    request.path
-                ),
-            )),
+            _ => Err(Refusal::nothing()),
         }
     }
 
@@ -181,7 +175,7 @@ impl Store {
             None | Some("") => 0,
             Some(text) => text.parse().map_err(|_| {
                 Refusal::bad(format!(
-                    "Field validation failed: error converting input {text:?} for field \"version\""
+                    "Field validation failed: error converting input {text} for field \"version\": cannot parse '' as int: strconv.ParseInt: parsing {text:?}: invalid syntax"
                 ))
             })?,
         };

@@ -73,7 +73,10 @@ pub(super) fn capabilities<'a>(
     }
     let wild = |pattern: &str| pattern.ends_with('*') || pattern.split('/').any(|part| part == "+");
     let exact = |path: &str| rules.get(path).filter(|_| !wild(path));
-    // A folder is listed by its path with a slash, and allowed by the path without as well.
+    // A folder is listed by its path with a slash, whoever asks without one, and allowed by the
+    // path without as well.
+    let folder = format!("{}/", path.trim_end_matches('/'));
+    let path = if list { folder.as_str() } else { path };
     let found = exact(path).or_else(|| list.then(|| exact(path.trim_end_matches('/'))).flatten());
     let found = found.or_else(|| {
         rules

@@ -144,7 +144,9 @@ fn engine(request: &Request) -> Result<Engine, Refusal> {
     match (request.text("type"), version.as_deref()) {
         ("kv", None | Some("1")) => Ok(Engine::V1(kv1::Store::default())),
         ("kv", Some("2")) | ("kv-v2", _) => Ok(Engine::V2(kv2::Store::default())),
-        (other, _) => Err(Refusal::bad(format!("invalid backend type: {other}"))),
+        (other, _) => Err(Refusal::bad(format!(
+            "plugin not found in the catalog: {other}"
+        ))),
     }
 }
 
@@ -174,7 +176,7 @@ fn auths(state: &mut State, request: &Request, path: &str) -> Outcome {
             }
             let kind = request.text("type");
             let kind = Kind::parse(kind)
-                .ok_or_else(|| Refusal::bad(format!("unknown backend type: {kind:?}")))?;
+                .ok_or_else(|| Refusal::bad(format!("plugin not found in the catalog: {kind}")))?;
             namespace.auths.insert(
                 path.to_owned(),
                 AuthMount {
@@ -234,16 +236,17 @@ fn policies(state: &mut State, request: &Request, name: &str) -> Outcome {
 /// What a user interface asks: which engine a path belongs to. Whoever may do nothing below the
 /// mount learns nothing of it.
 fn ui_mount(state: &mut State, request: &Request, path: &str) -> Outcome {
+    let path = path.trim_matches('/');
     let denied = || {
         Refusal::new(
             403,
-            "preflight capability check returned 403, please ensure client's policies grant access to path",
+            format!(
+                "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""
+            ),
         )
     };
     let namespace = own(state, request)?;
-    let path = path.trim_matches('/');
-    let (mount, _) = Namespace::find(&namespace.mounts, path)
-        .ok_or_else(|| Refusal::new(403, format!("{}\"{path}/\"", denied().errors.concat())))?;
+    let (mount, _) = Namespace::find(&namespace.mounts, path).ok_or_else(denied)?;
     let mut facts = namespace
         .mounts
         .get(&mount)

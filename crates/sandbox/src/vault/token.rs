@@ -310,6 +310,11 @@ pub(super) fn call(state: &mut State, request: &Request, path: &str) -> Outcome 
             Ok(Reply::Nothing)
         }
         ("create" | "create-orphan", Operation::Write) => create(state, request, path, own),
+        (
+            "lookup-self" | "lookup" | "renew-self" | "renew" | "revoke-self" | "revoke" | "create"
+            | "create-orphan",
+            _,
+        ) => Err(Refusal::unsupported()),
         _ => Err(Refusal::no_route(&request.path)),
     }
 }

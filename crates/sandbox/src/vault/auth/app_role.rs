@@ -86,7 +86,8 @@ pub(super) fn log_in(state: &mut State, request: &Request, mount: &str) -> Resul
         .ok_or_else(Refusal::no_token)?;
     let role_id = request.text("role_id");
     if role_id.is_empty() {
-        return Err(Refusal::bad("missing role_id"));
+        let words = "failed to determine alias name from login request";
+        return Err(Refusal::new(500, words));
     }
     let is = |document: &Map<String, Value>| {
         document.get("role_id").and_then(Value::as_str) == Some(role_id)
@@ -100,6 +101,9 @@ pub(super) fn log_in(state: &mut State, request: &Request, mount: &str) -> Resul
     let name = path.trim_start_matches("role/").to_owned();
     if role.get("bind_secret_id") != Some(&Value::Bool(false)) {
         let id = request.text("secret_id");
+        if id.is_empty() {
+            return Err(Refusal::bad("missing secret_id"));
+        }
         let known = method
             .secret_ids
             .get_mut(id)

@@ -44,7 +44,9 @@ pub(in super::super) async fn check_config(
         ));
     }
     for key in &keys {
-        public_key(key).ok_or_else(|| Refusal::bad("error parsing public key"))?;
+        public_key(key).ok_or_else(|| {
+            Refusal::bad("error parsing public key: data does not contain any valid public keys")
+        })?;
     }
     if url.is_empty() {
         return Ok(());
@@ -122,8 +124,13 @@ pub(in super::super) async fn log_in(
     bound(role, &claims)?;
     let user_claim = text(role, "user_claim");
     let user = find(&claims, user_claim)
-        .and_then(Value::as_str)
-        .ok_or_else(|| Refusal::bad(format!("claim {user_claim:?} not found in token")))?;
+        .ok_or_else(|| Refusal::bad(format!("claim {user_claim:?} not found in token")))?
+        .as_str()
+        .ok_or_else(|| {
+            Refusal::bad(format!(
+                "claim {user_claim:?} could not be converted to string"
+            ))
+        })?;
     let mut meta = BTreeMap::from([("role".to_owned(), name.to_owned())]);
     let mappings = role.get("claim_mappings").and_then(Value::as_object);
     for (claim, key) in mappings.into_iter().flatten() {
@@ -152,8 +159,15 @@ async fn verified(
     jwt: &str,
     now: i64,
 ) -> Result<Map<String, Value>, Refusal> {
-    let token =
-        Token::parse(jwt).map_err(|_| invalid("error verifying token signature: malformed jwt"))?;
+    let token = Token::parse(jwt).map_err(|_| {
+        // Go reads a signature whose last character has bits left over, and finds it wrong.
+        let reason = if jwt.split('.').count() == 3 && raw_claims(jwt).is_some() {
+            "failed to verify id token signature"
+        } else {
+            "oidc: malformed jwt: go-jose/go-jose: compact JWS format must have three parts"
+        };
+        invalid(&format!("error verifying token signature: {reason}"))
+    })?;
     let algorithm = token.header.alg.as_str();
     if !ALGORITHMS.contains(&algorithm) {
         return Err(invalid(&format!(

@@ -24,6 +24,21 @@ fn text<'a>(document: &'a Map<String, Value>, name: &str) -> &'a str {
     document.get(name).and_then(Value::as_str).unwrap_or("")
 }
 
+/// What `auth/kubernetes/config` refuses.
+pub(in super::super) fn check_config(config: &Map<String, Value>) -> Result<(), Refusal> {
+    if text(config, "kubernetes_host").is_empty() {
+        return Err(Refusal::bad("no host provided"));
+    }
+    let reviewer = text(config, "token_reviewer_jwt");
+    if !reviewer.is_empty() && Token::parse(reviewer).is_err() {
+        return Err(Refusal::new(
+            500,
+            "1 error occurred:\n\t* square/go-jose: compact JWS format must have three parts\n\n",
+        ));
+    }
+    Ok(())
+}
+
 /// What `auth/kubernetes/role/…` refuses.
 pub(in super::super) fn check_role(role: &Map<String, Value>) -> Result<(), Refusal> {
     let names = texts(role.get("bound_service_account_names"));
@@ -55,8 +70,11 @@ pub(in super::super) async fn log_in(method: &Method, request: &Request) -> Resu
     let config = method
         .document("config")
         .ok_or_else(|| Refusal::new(500, "could not load backend configuration"))?;
-    let audience = text(role, "audience");
-    let (namespace, account) = presented(jwt, audience)?;
+    let Presented {
+        namespace,
+        account,
+        audiences,
+    } = presented(jwt, text(role, "audience"), request.now)?;
     let bound = |field: &str, is: &str| {
         let names = texts(role.get(field));
         names.iter().any(|name| name == "*" || glob(name, is))
@@ -67,7 +85,7 @@ pub(in super::super) async fn log_in(method: &Method, request: &Request) -> Resu
     if !bound("bound_service_account_namespaces", &namespace) {
         return Err(Refusal::new(403, "namespace not authorized"));
     }
-    let uid = review(config, jwt, audience)
+    let uid = review(config, jwt, &audiences)
         .await
         .and_then(|user| known(&user, &namespace, &account))
         .map_err(|reason| {
@@ -88,30 +106,55 @@ pub(in super::super) async fn log_in(method: &Method, request: &Request) -> Resu
     })
 }
 
-/// Namespace and name that the token itself claims.
-fn presented(jwt: &str, audience: &str) -> Result<(String, String), Refusal> {
-    let token = Token::parse(jwt).map_err(|_| Refusal::new(500, "error parsing claims"))?;
-    let claims = token.claims();
-    let subject = claims.as_ref().map_or("", |claims| claims.sub.as_str());
-    if !audience.is_empty()
-        && let Ok(claims) = &claims
-        && !claims.aud.iter().any(|one| one == audience)
-    {
-        return Err(Refusal::bad(
+/// How far a clock may be off, seconds.
+const LEEWAY: i64 = 60;
+
+/// What the token itself claims.
+struct Presented {
+    namespace: String,
+    account: String,
+    audiences: Vec<String>,
+}
+
+/// The token's own claims, checked as far as they say something without the cluster.
+fn presented(jwt: &str, audience: &str, now: i64) -> Result<Presented, Refusal> {
+    let token = Token::parse(jwt).map_err(|_| Refusal::no_token())?;
+    let claims = token.claims().map_err(|_| Refusal::no_token())?;
+    let unfit = |words: &str| Refusal::new(403, words);
+    if claims.nbf.is_some_and(|nbf| nbf > now + LEEWAY) {
+        return Err(unfit("invalid not before (nbf) claim: token not yet valid"));
+    }
+    if claims.exp + LEEWAY < now {
+        return Err(unfit(
+            "invalid expiration time (exp) claim: token is expired",
+        ));
+    }
+    if !audience.is_empty() && !claims.aud.iter().any(|one| one == audience) {
+        return Err(unfit(
             "invalid audience (aud) claim: audience claim does not match any expected audience",
         ));
     }
-    let mut parts = subject.split(':');
+    let mut parts = claims.sub.split(':');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("system"), Some("serviceaccount"), Some(namespace), Some(name)) => {
-            Ok((namespace.to_owned(), name.to_owned()))
-        }
+        (Some("system"), Some("serviceaccount"), Some(namespace), Some(name)) => Ok(Presented {
+            namespace: namespace.to_owned(),
+            account: name.to_owned(),
+            audiences: match audience {
+                "" => claims.aud.clone(),
+                own => vec![own.to_owned()],
+            },
+        }),
         _ => Err(Refusal::no_token()),
     }
 }
 
-/// Asks the cluster whose token it is.
-async fn review(config: &Map<String, Value>, jwt: &str, audience: &str) -> Result<Value, String> {
+/// Asks the cluster whose token it is. Without an audience of the role's own it asks for those of
+/// the token itself: such a role takes a token for anybody.
+async fn review(
+    config: &Map<String, Value>,
+    jwt: &str,
+    audiences: &[String],
+) -> Result<Value, String> {
     let url = format!(
         "{}/apis/authentication.k8s.io/v1/tokenreviews",
         text(config, "kubernetes_host").trim_end_matches('/')
@@ -121,10 +164,7 @@ async fn review(config: &Map<String, Value>, jwt: &str, audience: &str) -> Resul
         "" => jwt,
         own => own,
     };
-    let mut spec = json!({"token": jwt});
-    if let (false, Some(spec)) = (audience.is_empty(), spec.as_object_mut()) {
-        spec.insert("audiences".to_owned(), json!([audience]));
-    }
+    let spec = json!({"token": jwt, "audiences": audiences});
     let body =
         json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec});
     let response = client(text(config, "kubernetes_ca_cert"))?
@@ -153,14 +193,10 @@ async fn review(config: &Map<String, Value>, jwt: &str, audience: &str) -> Resul
             part("/status/error")
         ));
     }
-    if !audience.is_empty()
-        && !texts(Some(&part("/status/audiences")))
-            .iter()
-            .any(|a| a == audience)
-    {
+    let valid = texts(Some(&part("/status/audiences")));
+    if !audiences.is_empty() && !audiences.iter().any(|one| valid.contains(one)) {
         return Err(format!(
-            "lookup failed: service account jwt valid for audience(s) {}, but wanted {audience:?}",
-            part("/status/audiences")
+            "lookup failed: service account jwt valid for audience(s) {valid:?}, but wanted {audiences:?}"
         ));
     }
     Ok(part("/status/user"))

@@ -27,7 +27,7 @@ pub(super) fn user(method: &Method, request: &Request, rest: &str) -> Result<Kno
     let name = name(rest);
     let password = request.text("password");
     if password.is_empty() {
-        return Err(Refusal::bad("missing password"));
+        return Err(Refusal::new(500, "missing password"));
     }
     let refused = || Refusal::bad("invalid username or password");
     let user = method
