@@ -1,4 +1,4 @@
-//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `helm`, `generate`, `fuzz`, `deny`.
+//! Tasks that are not cargo's: `cargo xtask test`, `testbed`, `helm`, `vault`, `generate`, `fuzz`, `deny`.
 //!
 //! Owns: what must be built or fetched before the tests can run, and the generated files.
 //! Refuses: anything that a plain `cargo` command already does.
@@ -14,6 +14,7 @@ mod helm;
 mod sbom;
 mod test;
 mod testbed;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Task {
     Testbed,
     /// Build Helm for the tests of the chart; print its path
     Helm,
+    /// Build Vault, server and command line, for the tests; print its path
+    Vault,
     /// Write the generated files: CRDs, manifests, CLI reference
     Generate(generate::Args),
     /// Fuzz the readers of what users write, and compare random templates with Go
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Testbed => testbed::print(),
         Task::Helm => helm::print(),
+        Task::Vault => vault::print(),
         Task::Generate(args) => generate::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Deny => deny::run(),

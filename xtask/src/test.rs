@@ -10,6 +10,7 @@ use crate::cache;
 use crate::evidence::{REGISTER, Register};
 use crate::helm::{self, Helm};
 use crate::testbed::{self, Testbed};
+use crate::vault::{self, Vault};
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -43,6 +44,12 @@ pub fn run(args: &Args) -> Result<()> {
             Helm::Missing(why) => skipped.push(format!("the Helm chart's tests: {why}")),
         }
     }
+    if !args.no_real {
+        match vault::ensure()? {
+            Vault::Ready(program) => environment.push(("KEYLESS_VAULT", program)),
+            Vault::Missing(why) => skipped.push(format!("the real Vault: {why}")),
+        }
+    }
     skipped.extend(without_terraform());
     let cargo = |rest: &[String]| {
         let mut cargo = Command::new("cargo");
@@ -67,6 +74,12 @@ pub fn run(args: &Args) -> Result<()> {
     if std::env::var_os("KEYLESS_JUDGES_AZ").is_some_and(|value| value == "0") {
         skipped
             .push("az as a judge, and the scripts rendered for it: KEYLESS_JUDGES_AZ=0".to_owned());
+    }
+    if !has("npm") {
+        skipped.push(
+            "rendered HCL before the schemas of azurerm, google and vault: no npm on PATH"
+                .to_owned(),
+        );
     }
     let first = Outcome::of(cargo(&args.rest))?;
     let unsteady = !first.passed && first.passes_alone(cargo)?;

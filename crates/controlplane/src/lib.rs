@@ -1,10 +1,12 @@
 //! A real Kubernetes API on loopback: etcd, kube-apiserver and the controllers that a test can
-//! feel, for scenario tests and benchmarks.
+//! feel, for scenario tests and benchmarks; and a real Vault.
 //!
-//! Owns: the processes, their flags, their end. Refuses: building them (`cargo xtask testbed`).
+//! Owns: the processes, their flags, their end. Refuses: building them (`cargo xtask testbed`,
+//! `cargo xtask vault`).
 
 mod child;
 mod replicas;
+mod vault;
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,6 +18,7 @@ use tempfile::TempDir;
 
 pub use crate::child::Server;
 pub use crate::replicas::{Replicas, Signing};
+pub use crate::vault::Vault;
 
 const ADMIN_TOKEN: &str = "scenario-admin";
 const START_LIMIT: Duration = Duration::from_secs(90);

@@ -12,6 +12,7 @@ mod aws;
 mod azure;
 mod google;
 mod terraform;
+mod vault;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
 

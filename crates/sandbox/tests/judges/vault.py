@@ -1,14 +1,17 @@
-"""hvac, unmodified, against a running sandbox's Vault.
+"""hvac, unmodified, against a running sandbox's Vault, or with KEYLESS_REAL against a real one.
 
 VAULT_ADDR, VAULT_CACERT and the root's VAULT_TOKEN are in the environment; tokens of the cluster's
 issuer, and a client certificate, come in KEYLESS_*. Everything is set up through the API itself,
-as an administrator does. Exits 0 when every check holds.
+as an administrator does. Exits 0 when every check holds. What was answered, word by word, goes to
+the file KEYLESS_ANSWERS, so that two servers can be compared.
 """
 
+import json
 import os
 import sys
 
 import hvac
+import requests
 from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest
 
 # Taken out: hvac would give it to every client that has no token of its own.
@@ -20,11 +23,20 @@ SUBJECT = os.environ["KEYLESS_SUBJECT"]
 TOKEN = os.environ["KEYLESS_TOKEN"]
 EXPIRED = os.environ["KEYLESS_EXPIRED"]
 HOST = os.environ["KEYLESS_KUBERNETES"]
+FUTURE = os.environ["KEYLESS_FUTURE"]
+with open(os.environ["KEYLESS_AUTHORITY"]) as file:
+    # Who signed the certificates of the issuer and of the API server.
+    CLUSTER = file.read()
+# A free server knows neither the sandbox's directory nor namespaces.
+REAL = "KEYLESS_REAL" in os.environ
 API_TOKEN = os.environ["KEYLESS_API_TOKEN"]
+# Of a key that signs nothing.
+PUBLIC = os.environ["KEYLESS_PUBLIC"]
 CERTIFICATE = os.environ["KEYLESS_CERTIFICATE"]
 KEY = os.environ["KEYLESS_KEY"]
 
 checks = 0
+answers = []
 
 
 def check(condition, what):
@@ -41,8 +53,27 @@ def refused(kind, text, call, *args, **kwargs):
     except hvac.exceptions.VaultError as error:
         check(isinstance(error, kind), f"{call}: {type(error)} {error}")
         check(text in str(error), f"{call}: {error}")
+        words = [words.replace(ISSUER, "ISSUER") for words in error.errors or []]
+        answers.append([f"{call.__qualname__}: {text}", type(error).__name__, words])
         return
     sys.exit(f"{call} was answered with {answer}, expected {kind.__name__} {text}")
+
+
+def shape(value):
+    """Names and types, for answers whose values differ from run to run."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in sorted(value.items())}
+    return type(value).__name__
+
+
+def asked(method, path, body=None, token=ROOT):
+    """Notes down what a plain request is answered with."""
+    headers = {"X-Vault-Token": token} if token else {}
+    answer = requests.request(method, f"{ADDRESS}/v1/{path}", headers=headers, json=body, verify=AUTHORITY, timeout=60)
+    document = answer.json() if answer.content else {}
+    words = [words.replace(ISSUER, "ISSUER") for words in document.get("errors") or []]
+    data = shape(document.get("data")) if path.startswith(("secret/", "old/")) else None
+    answers.append([f"{method} {path} {sorted(body or [])}", answer.status_code, words, data])
 
 
 def client(token=None, namespace=None):
@@ -85,6 +116,30 @@ check(kv.list_secrets("app")["data"]["keys"] == ["db"], "listing")
 check(kv.list_secrets("")["data"]["keys"] == ["app/"], "folders")
 refused(InvalidPath, "", kv.read_secret_version, "app/none", raise_on_deleted_version=True)
 
+for path in ["app/db", "app/none", "app/db?version=1", "app/db?version=99", "app/db?version=x", "app"]:
+    asked("GET", f"secret/data/{path}")
+for path in ["app/db", "app/none"]:
+    asked("GET", f"secret/metadata/{path}")
+for path in ["app", "none", ""]:
+    asked("LIST", f"secret/metadata/{path}")
+asked("POST", "secret/data/app/db", {"data": {"a": "b"}, "options": {"cas": 99}})
+asked("POST", "secret/data/app/db", {"a": "b"})
+asked("POST", "secret/data/app/new", {"data": {"a": "b"}})
+asked("POST", "secret/metadata/app/new", {"cas_required": True})
+asked("POST", "secret/data/app/new", {"data": {"a": "b"}})
+asked("DELETE", "secret/metadata/app/new")
+asked("DELETE", "secret/data/app/none")
+asked("POST", "secret/nowhere/app", {"data": {}})
+asked("DELETE", "auth/token/lookup-self")
+asked("GET", "nowhere/data/x")
+asked("GET", "secret/data/app/db", None, None)
+asked("GET", "secret/data/app/db", None, "nonsense")
+asked("GET", "auth/token/lookup-self", None, "nonsense")
+asked("POST", "auth/token/renew-self", {}, ROOT)
+asked("GET", "sys/internal/ui/mounts/secret/x", None, "nonsense")
+asked("POST", "sys/mounts/secret", {"type": "kv"})
+asked("POST", "sys/mounts/other", {"type": "nonsense"})
+
 # Version 1.
 root.sys.enable_secrets_engine("kv", path="old", options={"version": "1"})
 root.secrets.kv.v1.create_or_update_secret("a/b", {"v": "1"}, mount_point="old")
@@ -94,13 +149,19 @@ refused(InvalidPath, "", root.secrets.kv.v1.read_secret, "none", mount_point="ol
 check(root.sys.list_mounted_secrets_engines()["data"]["old/"]["options"]["version"] == "1", "mounts")
 refused(InvalidRequest, "already in use", root.sys.enable_secrets_engine, "kv", path="old")
 
+asked("GET", "old/a/b")
+asked("GET", "old/none")
+asked("LIST", "old/a")
+asked("LIST", "old/none")
+asked("POST", "old/a/c", {})
+
 # jwt: before it is there, then link by link.
 refused(Forbidden, "permission denied", client().auth.jwt.jwt_login, "app", TOKEN)
 root.sys.enable_auth_method("jwt")
 refused(InvalidRequest, "could not load configuration", client().auth.jwt.jwt_login, "app", TOKEN)
-refused(InvalidRequest, "error checking oidc discovery URL", root.auth.jwt.configure, oidc_discovery_url=ISSUER + "/other")
+refused(InvalidRequest, "error checking oidc discovery URL", root.auth.jwt.configure, oidc_discovery_url=ISSUER + "/other", oidc_discovery_ca_pem=CLUSTER)
 refused(InvalidRequest, "exactly one of", root.auth.jwt.configure)
-root.auth.jwt.configure(oidc_discovery_url=ISSUER)
+root.auth.jwt.configure(oidc_discovery_url=ISSUER, oidc_discovery_ca_pem=CLUSTER)
 refused(InvalidRequest, 'role "app" could not be found', client().auth.jwt.jwt_login, "app", TOKEN)
 
 
@@ -122,8 +183,27 @@ for changes, text in [
     refused(InvalidRequest, text, client().auth.jwt.jwt_login, "app", TOKEN)
     role(bound_claims={}, user_claim="sub")
 refused(InvalidRequest, "token is expired", client().auth.jwt.jwt_login, "app", EXPIRED)
+refused(InvalidRequest, "not yet valid", client().auth.jwt.jwt_login, "app", FUTURE)
 refused(InvalidRequest, "signature", client().auth.jwt.jwt_login, "app", TOKEN[:-8] + "AAAAAAAA")
 refused(InvalidRequest, "missing token", client().auth.jwt.jwt_login, "app", "")
+login = {"role": "app", "jwt": TOKEN}
+for changes in [{"role_type": "oidc", "allowed_redirect_uris": ["http://localhost"]}, {"bound_audiences": []}, {"bound_claims": {"/none": "x"}}, {"user_claim": "aud"}]:
+    role(**changes)
+    asked("POST", "auth/jwt/login", login, None)
+    role(bound_claims={}, user_claim="sub", role_type="jwt")
+for body in [{}, {"role": "app"}, {"jwt": TOKEN}, {"role": "none", "jwt": TOKEN}, {"role": "app", "jwt": "no-token"}, {"role": "app", "jwt": TOKEN + "."}]:
+    asked("POST", "auth/jwt/login", body, None)
+asked("GET", "auth/jwt/login", None, None)
+asked("POST", "auth/none/login", login, None)
+asked("POST", "sys/auth/jwt", {"type": "jwt"})
+asked("POST", "sys/auth/other", {"type": "nonsense"})
+root.auth.jwt.configure(oidc_discovery_url=ISSUER, oidc_discovery_ca_pem=CLUSTER, bound_issuer="https://another.example")
+asked("POST", "auth/jwt/login", login, None)
+asked("POST", "auth/jwt/config", {"oidc_discovery_url": "https://localhost:1"})
+asked("POST", "auth/jwt/config", {"jwt_validation_pubkeys": ["nonsense"]})
+asked("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [PUBLIC]})
+asked("POST", "auth/jwt/login", login, None)
+root.auth.jwt.configure(oidc_discovery_url=ISSUER, oidc_discovery_ca_pem=CLUSTER)
 app = with_login(client().auth.jwt.jwt_login("app", TOKEN))
 
 # What its policy gives, and what not.
@@ -134,6 +214,14 @@ refused(Forbidden, "permission denied", app.secrets.kv.v2.create_or_update_secre
 refused(Forbidden, "permission denied", app.sys.list_policies)
 seen = app.sys.get_capabilities(["secret/data/app/db", "secret/data/x"])["data"]
 check(seen["secret/data/app/db"] == ["read"] and seen["secret/data/x"] == ["deny"], seen)
+
+short = client().auth.jwt.jwt_login("app", TOKEN)["auth"]["client_token"]
+asked("GET", "secret/data/other", None, short)
+asked("GET", "sys/internal/ui/mounts/secret/x", None, short)
+asked("GET", "sys/internal/ui/mounts/old/x", None, short)
+asked("LIST", "secret/metadata/", None, short)
+asked("LIST", "secret/metadata/app", None, short)
+asked("POST", "auth/token/create", {"policies": ["reader"]}, short)
 
 # Its life.
 facts = app.auth.token.lookup_self()["data"]
@@ -164,12 +252,20 @@ refused(InvalidRequest, "invalid role name", login, "app", API_TOKEN)
 namespace, account = SUBJECT.split(":")[2:]
 root.auth.kubernetes.create_role("app", account, namespace, policies=["reader"])
 refused(hvac.exceptions.InternalServerError, "could not load backend configuration", login, "app", API_TOKEN)
-with open(AUTHORITY) as file:
-    authority = file.read()
-root.auth.kubernetes.configure(kubernetes_host=HOST, kubernetes_ca_cert=authority, token_reviewer_jwt=os.environ["KEYLESS_REVIEWER"])
+asked("POST", "auth/kubernetes/config", {"kubernetes_ca_cert": CLUSTER})
+asked("POST", "auth/kubernetes/config", {"kubernetes_host": HOST, "token_reviewer_jwt": "no-token"})
+root.auth.kubernetes.configure(kubernetes_host=HOST, kubernetes_ca_cert=CLUSTER, token_reviewer_jwt=os.environ["KEYLESS_REVIEWER"])
 kubernetes = login("app", API_TOKEN)
 check(kubernetes["auth"]["metadata"]["service_account_name"] == account, kubernetes)
-refused(Forbidden, "permission denied", login, "app", TOKEN)
+# Without an audience of its own a role takes a token for anybody.
+with_login(login("app", TOKEN))
+for body in [{}, {"role": "app"}, {"jwt": API_TOKEN}, {"role": "none", "jwt": API_TOKEN}, {"role": "app", "jwt": "no-token"}, {"role": "app", "jwt": EXPIRED}]:
+    asked("POST", "auth/kubernetes/login", body, None)
+root.write_data("auth/kubernetes/role/app", data={"bound_service_account_names": [account], "bound_service_account_namespaces": [namespace], "audience": "another"})
+asked("POST", "auth/kubernetes/login", {"role": "app", "jwt": API_TOKEN}, None)
+root.write_data("auth/kubernetes/role/app", data={"audience": ""})
+for body in [{}, {"bound_service_account_names": [account]}, {"bound_service_account_namespaces": [namespace]}]:
+    asked("POST", "auth/kubernetes/role/bad", body)
 root.auth.kubernetes.create_role("app", "other", namespace, policies=["reader"])
 refused(Forbidden, "service account name not authorized", login, "app", API_TOKEN)
 root.auth.kubernetes.create_role("app", account, "other", policies=["reader"])
@@ -181,31 +277,40 @@ root.auth.approle.create_or_update_approle("app", token_policies=["reader"], sec
 role_id = root.auth.approle.read_role_id("app")["data"]["role_id"]
 secret_id = root.auth.approle.generate_secret_id("app")["data"]["secret_id"]
 with_login(client().auth.approle.login(role_id, secret_id))
-refused(InvalidRequest, "invalid role or secret ID", client().auth.approle.login, role_id, secret_id)
+refused(InvalidRequest, "invalid", client().auth.approle.login, role_id, secret_id)
+for body in [{}, {"role_id": role_id}, {"role_id": "none", "secret_id": secret_id}]:
+    asked("POST", "auth/approle/login", body, None)
 root.sys.enable_auth_method("userpass")
 root.auth.userpass.create_or_update_user("u", password="p4ss", policies=["reader"])
 with_login(client().auth.userpass.login("u", "p4ss"))
 refused(InvalidRequest, "invalid username or password", client().auth.userpass.login, "u", "wrong")
-root.sys.enable_auth_method("ldap")
-root.auth.ldap.configure(userdn="ou=people", url="ldaps://directory", groupdn="ou=groups")
-root.auth.ldap.create_or_update_group("readers", policies=["reader"])
-check("reader" in client().auth.ldap.login("judge", "dir-p4ss")["auth"]["policies"], "a group's policies")
-refused(InvalidRequest, "failed to bind as user", client().auth.ldap.login, "judge", "wrong")
+for path, body in [("u", {}), ("nobody", {"password": "x"})]:
+    asked("POST", f"auth/userpass/login/{path}", body, None)
+if not REAL:
+    root.sys.enable_auth_method("ldap")
+    root.auth.ldap.configure(userdn="ou=people", url="ldaps://directory", groupdn="ou=groups")
+    root.auth.ldap.create_or_update_group("readers", policies=["reader"])
+    check("reader" in client().auth.ldap.login("judge", "dir-p4ss")["auth"]["policies"], "a group's policies")
+    refused(InvalidRequest, "failed to bind as user", client().auth.ldap.login, "judge", "wrong")
 root.sys.enable_auth_method("cert")
 with open(CERTIFICATE) as file:
     root.auth.cert.create_ca_certificate_role("app", certificate=file.read(), token_policies=["reader"])
 with_login(client().auth.cert.login(name="app", cert_pem=CERTIFICATE, key_pem=KEY))
-refused(InvalidRequest, "no client certificate supplied", client().write_data, "auth/cert/login", data={"name": "app"})
+refused(InvalidRequest, "supplied", client().write_data, "auth/cert/login", data={"name": "app"})
+
+with open(os.environ["KEYLESS_ANSWERS"], "w") as file:
+    json.dump(answers, file)
 
 # Namespaces.
-root.sys.create_namespace("team")
-check("team/" in root.sys.list_namespaces()["data"]["keys"], "namespaces")
-team = client(ROOT, "team")
-team.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
-team.secrets.kv.v2.create_or_update_secret("app/db", {"password": "of the team"})
-check(team.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["password"] == "of the team", "its own secret")
-outside = with_login(client().auth.jwt.jwt_login("app", TOKEN), "team")
-refused(Forbidden, "permission denied", outside.secrets.kv.v2.read_secret_version, "app/db", raise_on_deleted_version=True)
-refused(InvalidPath, "no handler for route", client(ROOT, "nowhere").secrets.kv.v2.read_secret_version, "app/db", raise_on_deleted_version=True)
+if not REAL:
+    root.sys.create_namespace("team")
+    check("team/" in root.sys.list_namespaces()["data"]["keys"], "namespaces")
+    team = client(ROOT, "team")
+    team.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
+    team.secrets.kv.v2.create_or_update_secret("app/db", {"password": "of the team"})
+    check(team.secrets.kv.v2.read_secret_version("app/db", raise_on_deleted_version=True)["data"]["data"]["password"] == "of the team", "its own secret")
+    outside = with_login(client().auth.jwt.jwt_login("app", TOKEN), "team")
+    refused(Forbidden, "permission denied", outside.secrets.kv.v2.read_secret_version, "app/db", raise_on_deleted_version=True)
+    refused(InvalidPath, "no handler for route", client(ROOT, "nowhere").secrets.kv.v2.read_secret_version, "app/db", raise_on_deleted_version=True)
 
 print(f"{checks} checks hold")
