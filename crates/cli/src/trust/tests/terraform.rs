@@ -28,32 +28,6 @@ fn program() -> Option<OsString> {
     named.into_iter().chain(known).find(works)
 }
 
-/// The folders below a folder.
-fn below(folder: PathBuf) -> Vec<PathBuf> {
-    let entries =
-        std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    entries.map(|entry| entry.unwrap().path()).collect()
-}
-
-/// A mirror of `plugins` for both programs, which look for the same provider under different
-/// hosts: namespace, name, version and platform, the last one a link.
-fn mirrored(plugins: &Path, mirror: &Path) {
-    let source = plugins.join("registry.terraform.io");
-    let versions = below(source.clone())
-        .into_iter()
-        .flat_map(below)
-        .flat_map(below);
-    for platform in versions.flat_map(below) {
-        for host in ["registry.terraform.io", "registry.opentofu.org"] {
-            let link = mirror
-                .join(host)
-                .join(platform.strip_prefix(&source).unwrap());
-            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
-            std::os::unix::fs::symlink(&platform, link).unwrap();
-        }
-    }
-}
-
 /// The program, its configuration, and a folder for modules.
 struct Judge {
     program: OsString,
@@ -66,10 +40,8 @@ impl Judge {
         let plugins = std::env::var_os("KEYLESS_TERRAFORM_PLUGINS").map(PathBuf::from)?;
         let program = program()?;
         let folder = tempfile::tempdir().unwrap();
-        let mirror = folder.path().join("mirror");
-        mirrored(&plugins, &mirror);
         let config = folder.path().join("config.tfrc");
-        let mirror = keyless_trust::hcl::write::quote(&mirror.display().to_string());
+        let mirror = keyless_trust::hcl::write::quote(&plugins.display().to_string());
         let text = format!(
             "provider_installation {{\n  filesystem_mirror {{\n    path = {mirror}\n  }}\n}}\n"
         );

@@ -188,25 +188,6 @@ fn below(folder: PathBuf) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// A mirror of `plugins` for both programs, which look for the same provider under different
-/// hosts: namespace, name, version and platform, the last one a link.
-fn mirrored(plugins: &Path, mirror: &Path) {
-    let source = plugins.join("registry.terraform.io");
-    let versions = below(source.clone())
-        .into_iter()
-        .flat_map(below)
-        .flat_map(below);
-    for platform in versions.flat_map(below) {
-        for host in ["registry.terraform.io", "registry.opentofu.org"] {
-            let link = mirror
-                .join(host)
-                .join(platform.strip_prefix(&source).unwrap());
-            std::fs::create_dir_all(link.parent().unwrap()).unwrap();
-            std::os::unix::fs::symlink(&platform, link).unwrap();
-        }
-    }
-}
-
 #[test]
 fn the_formatter_finds_nothing_to_change() {
     let Some(program) = program() else {
@@ -264,11 +245,9 @@ fn the_provider_takes_every_shape_for_aws() {
     };
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("config.tfrc");
-    let mirror = folder.path().join("mirror");
-    mirrored(&plugins, &mirror);
     let text = format!(
         "provider_installation {{\n  filesystem_mirror {{\n    path = {}\n  }}\n}}\n",
-        crate::hcl::write::quote(&mirror.display().to_string())
+        crate::hcl::write::quote(&plugins.display().to_string())
     );
     std::fs::write(&config, text).unwrap();
     // Each is a module of one whole, so that the provider starts once. Imports are for the root.
