@@ -6,7 +6,7 @@
 //! `KEYLESS_TERRAFORM_PLUGINS` is a folder of unpacked providers, laid out as a mirror of files.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command as Process;
 
 use serde_json::Value;
