@@ -6,7 +6,6 @@
 
 mod aws;
 mod azure;
-mod common;
 mod error;
 mod fake;
 mod gcp;
@@ -19,6 +18,7 @@ mod referent;
 mod registry;
 mod rest;
 mod vault;
+mod weak_map;
 mod webhook;
 
 pub use error::Error;

@@ -71,14 +71,13 @@ fn values(reach: &Reach) -> Result<String> {
         reach.cluster_external_secrets
     )?;
     for (kind, objects) in &reach.targets {
-        writeln!(
-            out,
-            "# {} writes {kind}: see genericTargets.resources in values.yaml",
-            named(objects)
-        )?;
+        let who = named(objects);
+        let text = format!("{who} writes {kind}: see genericTargets.resources in values.yaml");
+        writeln!(out, "# {}", on_one_line(&text))?;
     }
     for note in &reach.notes {
-        writeln!(out, "# {}: {}", note.object, note.text)?;
+        let text = format!("{}: {}", note.object, note.text);
+        writeln!(out, "# {}", on_one_line(&text))?;
     }
     Ok(out)
 }
@@ -91,8 +90,8 @@ fn list(out: &mut String, name: &str, namespaces: &Namespaces) -> Result<()> {
     writeln!(out, "  {name}:")?;
     for (namespace, objects) in namespaces {
         // A name such as `on` or `1` is no text without quotes.
-        let quoted = serde_json::to_string(namespace)?;
-        writeln!(out, "    - {quoted} # {}", named(objects))?;
+        let quoted = serde_json::to_string(&on_one_line(namespace))?;
+        writeln!(out, "    - {quoted} # {}", on_one_line(&named(objects)))?;
     }
     Ok(())
 }
@@ -104,8 +103,14 @@ fn named(objects: &BTreeSet<String>) -> String {
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }
-    // What a manifest names stands in a comment: it stays on its line.
-    text.replace(char::is_control, " ")
+    text
+}
+
+/// What a manifest says, for a comment. Whoever may write an ExternalSecret chooses its words, and
+/// the file goes to Helm: nothing that some reader of YAML takes for a line's end may be in it.
+fn on_one_line(text: &str) -> String {
+    let ends = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    text.replace(ends, " ")
 }
 
 fn program(reach: &Reach) -> Value {
@@ -117,4 +122,42 @@ fn program(reach: &Reach) -> Value {
         "targets": reach.targets,
         "notes": reach.notes.iter().map(|n| json!({"object": n.object, "text": n.text})).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind may be any text, and a manifest any names.
+    #[test]
+    fn what_a_manifest_says_adds_no_value() {
+        let hostile = "X\nimage: {repository: evil}\u{2028}a: b\u{85}c: d\r# ";
+        let one = BTreeSet::from([hostile.to_owned()]);
+        let reach = Reach {
+            secrets: [(hostile.to_owned(), one.clone())].into(),
+            tokens: [(hostile.to_owned(), one.clone())].into(),
+            targets: [(hostile.to_owned(), one)].into(),
+            notes: vec![plan::Note {
+                code: "",
+                object: hostile.to_owned(),
+                text: hostile.to_owned(),
+            }],
+            ..Reach::default()
+        };
+        let text = values(&reach).unwrap();
+        assert!(!text.contains(['\u{2028}', '\u{85}', '\r']), "{text:?}");
+        let values: Value = serde_saphyr::from_str(&text).unwrap();
+        let names: Vec<&String> = values.as_object().unwrap().keys().collect();
+        let known = [
+            "rbac",
+            "processClusterStore",
+            "processClusterExternalSecret",
+        ];
+        assert_eq!(names.len(), known.len(), "{text}");
+        assert!(
+            known.iter().all(|name| values.get(name).is_some()),
+            "{text}"
+        );
+        assert_eq!(values["rbac"].as_object().unwrap().len(), 3, "{text}");
+    }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use keyless_identity::aws::{Login, Region};
 
-use crate::common::Common;
 use crate::planner::Bucket;
+use crate::weak_map::WeakMap;
 
 /// The buckets of all accounts.
 #[derive(Debug, Default)]
-pub struct Rates(Common<Key, Bucket>);
+pub struct Rates(WeakMap<Key, Bucket>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {

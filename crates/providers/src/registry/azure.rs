@@ -17,9 +17,9 @@ use super::backends::{Backends, Sweep};
 use super::references::{Reference, References};
 use super::{Shared, retries};
 use crate::azure::{Backend, KeyVault, Settings, rate};
-use crate::common::Common;
 use crate::planner::{self, Bucket};
 use crate::referent::Referent;
+use crate::weak_map::WeakMap;
 use crate::{Capabilities, Error, Provider, StoreScope};
 
 /// What makes a client different.
@@ -44,7 +44,7 @@ pub(super) struct Azure {
     references: References<Login>,
     backends: Backends<Key, Backend>,
     /// By vault, whoever reads it.
-    rates: Common<Url, Bucket>,
+    rates: WeakMap<Url, Bucket>,
 }
 
 impl std::fmt::Debug for Azure {
@@ -65,7 +65,7 @@ impl Azure {
             )),
             references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
-            rates: Common::default(),
+            rates: WeakMap::default(),
             shared: Arc::clone(shared),
         }
     }

@@ -16,10 +16,10 @@ use keyless_trust::gcp::name::is_project;
 use super::backends::{Backends, Sweep};
 use super::references::{Reference, References};
 use super::{Shared, retries};
-use crate::common::Common;
 use crate::gcp::{Backend, Place, Rates, SecretManager, Settings};
 use crate::planner;
 use crate::referent::Referent;
+use crate::weak_map::WeakMap;
 use crate::{Capabilities, Error, Provider, StoreScope};
 
 /// What makes a client different.
@@ -44,7 +44,7 @@ pub(super) struct Gcp {
     references: References<Login>,
     backends: Backends<Key, Backend>,
     /// By place, whoever calls.
-    rates: Common<Place, Rates>,
+    rates: WeakMap<Place, Rates>,
 }
 
 impl std::fmt::Debug for Gcp {
@@ -67,7 +67,7 @@ impl Gcp {
             )),
             references: References::new(&shared.options),
             backends: Backends::new(shared.options.backends, shared.options.idle),
-            rates: Common::default(),
+            rates: WeakMap::default(),
             shared: Arc::clone(shared),
         }
     }

@@ -1,4 +1,4 @@
-//! What several clients have in common, such as the rate of one account.
+//! What several clients share while one of them holds it, such as the rate of one account.
 //!
 //! Owns: that there is one for each key while a client holds it. Refuses: keeping it longer.
 
@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Values by key, kept while somebody else keeps them.
 #[derive(Debug)]
-pub(crate) struct Common<K, V>(Mutex<HashMap<K, Weak<V>>>);
+pub(crate) struct WeakMap<K, V>(Mutex<HashMap<K, Weak<V>>>);
 
-impl<K, V> Default for Common<K, V> {
+impl<K, V> Default for WeakMap<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Clone + Eq + Hash, V> Common<K, V> {
+impl<K: Clone + Eq + Hash, V> WeakMap<K, V> {
     /// The value of `key`, made if nobody has it.
     pub(crate) fn of(&self, key: &K, make: impl FnOnce() -> V) -> Arc<V> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_value_lives_as_long_as_its_users() {
-        let all: Common<u8, u8> = Common::default();
+        let all: WeakMap<u8, u8> = WeakMap::default();
         let first = all.of(&1, || 10);
         assert!(Arc::ptr_eq(&first, &all.of(&1, || 11)));
         drop(first);
